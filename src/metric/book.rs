@@ -1,0 +1,164 @@
+//! Where series are opened. Opening is the only way to grow, and happens at plan time, so cardinality is decided by the
+//! configuration; the one exception is a [`Slot`], which holds one info series whose labels may change.
+
+use crate::metric::desc::{Desc, Family};
+use crate::metric::labels::Labels;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// How long a value stands without being said again.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Hold {
+    /// We are the source: it stands until it is changed, withdrawn or closed.
+    Own,
+    /// Read from elsewhere every so often: it vanishes after 2.5 cadences.
+    Read(Duration),
+}
+
+/// One open series. Never reused within a process.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Series(pub(crate) u32);
+
+/// One open info series whose variable labels are said with each reading.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Slot(pub(crate) u32);
+
+/// What is known about a series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Meta {
+    pub series: Series,
+    pub family: Arc<Family>,
+    pub labels: Labels,
+    pub hold: Hold,
+}
+
+#[derive(Debug, Clone)]
+struct SlotMeta {
+    family: Arc<Family>,
+    fixed: Labels,
+    open: Option<Series>,
+}
+
+#[derive(Default)]
+struct Inner {
+    series: Vec<Option<Arc<Meta>>>,
+    slots: Vec<Option<SlotMeta>>,
+    by_key: HashMap<(Arc<Family>, Labels), Series>,
+    families: Vec<Arc<Family>>,
+    version: u64,
+}
+
+/// The register of open series. Clones are the same book.
+#[derive(Clone, Default)]
+pub struct Book(Arc<Mutex<Inner>>);
+
+impl std::hash::Hash for Family {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl Book {
+    /// Opens a series, or returns the one already open under the same name and labels.
+    /// Labels that the family declares but whose value is empty are left out, as Prometheus does.
+    pub fn open<const L: usize>(&self, desc: &'static Desc<L>, values: [&str; L], hold: Hold) -> Series {
+        let labels = Labels::new(desc.labels.iter().zip(values));
+        self.lock().open(desc.family(), labels, hold)
+    }
+
+    /// Opens a slot for an info family: `fixed` are the leading labels, the rest is said with each reading.
+    pub fn open_slot<const L: usize>(&self, desc: &'static Desc<L>, fixed: &[&str]) -> Slot {
+        let mut inner = self.lock();
+        let family = inner.family(desc.family());
+        let fixed = Labels::new(desc.labels.iter().zip(fixed));
+        inner.slots.push(Some(SlotMeta { family, fixed, open: None }));
+        Slot((inner.slots.len() - 1) as u32)
+    }
+
+    /// Closes series and slots; they leave the next snapshot with a stale marker.
+    pub fn close(&self, series: &[Series], slots: &[Slot]) {
+        let mut inner = self.lock();
+        for s in series {
+            inner.close(*s);
+        }
+        for slot in slots {
+            let open = inner.slots.get_mut(slot.0 as usize).and_then(Option::take).and_then(|s| s.open);
+            if let Some(open) = open {
+                inner.close(open);
+            }
+        }
+    }
+
+    /// The series of a slot under these variable labels; the one under the former labels is closed.
+    /// `None` closes and opens nothing. Returns (closed, open).
+    pub(crate) fn turn_slot(&self, slot: Slot, values: Option<&[String]>) -> (Option<Series>, Option<Series>) {
+        let mut inner = self.lock();
+        let Some(Some(meta)) = inner.slots.get(slot.0 as usize).cloned() else { return (None, None) };
+        let opened = values.map(|values| {
+            let variable = &meta.family.labels[meta.fixed.iter().len().min(meta.family.labels.len())..];
+            let labels =
+                Labels::new(meta.fixed.iter().chain(variable.iter().copied().zip(values.iter().map(String::as_str))));
+            inner.open((*meta.family).clone(), labels, Hold::Own)
+        });
+        let closed = meta.open.filter(|old| Some(*old) != opened);
+        if let Some(old) = closed {
+            inner.close(old);
+        }
+        if let Some(Some(meta)) = inner.slots.get_mut(slot.0 as usize) {
+            meta.open = opened;
+        }
+        (closed, opened)
+    }
+
+    pub fn meta(&self, series: Series) -> Option<Arc<Meta>> {
+        self.lock().series.get(series.0 as usize).cloned().flatten()
+    }
+
+    /// Changes whenever a series is opened or closed.
+    pub fn version(&self) -> u64 {
+        self.lock().version
+    }
+
+    /// All open series, by family name and then labels.
+    pub fn all(&self) -> Vec<Arc<Meta>> {
+        let mut all: Vec<_> = self.lock().series.iter().flatten().cloned().collect();
+        all.sort_by(|a, b| (&a.family.name, &a.labels).cmp(&(&b.family.name, &b.labels)));
+        all
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+impl Inner {
+    fn family(&mut self, family: Family) -> Arc<Family> {
+        if let Some(known) = self.families.iter().find(|f| ***f == family) {
+            return known.clone();
+        }
+        let family = Arc::new(family);
+        self.families.push(family.clone());
+        family
+    }
+
+    fn open(&mut self, family: Family, labels: Labels, hold: Hold) -> Series {
+        let family = self.family(family);
+        let key = (family.clone(), labels.clone());
+        if let Some(series) = self.by_key.get(&key) {
+            return *series;
+        }
+        let series = Series(self.series.len() as u32);
+        self.series.push(Some(Arc::new(Meta { series, family, labels, hold })));
+        self.by_key.insert(key, series);
+        self.version += 1;
+        series
+    }
+
+    fn close(&mut self, series: Series) {
+        if let Some(meta) = self.series.get_mut(series.0 as usize).and_then(Option::take) {
+            self.by_key.remove(&(meta.family.clone(), meta.labels.clone()));
+            self.version += 1;
+        }
+    }
+}

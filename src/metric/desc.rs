@@ -1,0 +1,89 @@
+//! What a family of series is: name, kind, unit, labels, help. Said once, here; page, METRICS.md and store print it.
+
+use std::borrow::Cow;
+
+/// How a value behaves over time.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash)]
+pub enum Kind {
+    /// Only grows, until it starts again at 0. Exported with `_total`.
+    Counter,
+    Gauge,
+    /// Always 1; the labels carry the message. Exported with `_info`.
+    Info,
+    /// Made elsewhere; nothing is known about its behaviour.
+    Unknown,
+}
+
+/// Base units. The name must end in it (before `_total`), except where `names.md` fixed another name.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Hash)]
+pub enum Unit {
+    Seconds,
+    Bytes,
+    /// 0..=1, or above 1 where HELP says so.
+    Ratio,
+    /// A plain number of things.
+    Count,
+    BitsPerSecond,
+    PerSecond,
+    Pixels,
+}
+
+impl Unit {
+    /// As METRICS.md and HELP show it.
+    pub fn text(self) -> &'static str {
+        match self {
+            Unit::Seconds => "seconds",
+            Unit::Bytes => "bytes",
+            Unit::Ratio => "ratio 0..1",
+            Unit::Count => "",
+            Unit::BitsPerSecond => "bit/s",
+            Unit::PerSecond => "1/s",
+            Unit::Pixels => "pixels",
+        }
+    }
+}
+
+/// A family with `L` labels; opening a series with another number of values does not compile.
+#[derive(Debug)]
+pub struct Desc<const L: usize> {
+    /// Exported name, with `_total` for a counter and `_info` for an info.
+    pub name: &'static str,
+    pub kind: Kind,
+    pub unit: Unit,
+    pub labels: [&'static str; L],
+    /// One sentence without a full stop at the end: what the number is, and what it is not.
+    pub help: &'static str,
+}
+
+impl<const L: usize> Desc<L> {
+    pub const fn counter(name: &'static str, unit: Unit, labels: [&'static str; L], help: &'static str) -> Self {
+        Desc { name, kind: Kind::Counter, unit, labels, help }
+    }
+    pub const fn gauge(name: &'static str, unit: Unit, labels: [&'static str; L], help: &'static str) -> Self {
+        Desc { name, kind: Kind::Gauge, unit, labels, help }
+    }
+    pub const fn info(name: &'static str, labels: [&'static str; L], help: &'static str) -> Self {
+        Desc { name, kind: Kind::Info, unit: Unit::Count, labels, help }
+    }
+    /// The same with the number of labels forgotten, for catalogues.
+    pub const fn family(&'static self) -> Family {
+        Family {
+            name: Cow::Borrowed(self.name),
+            kind: self.kind,
+            unit: self.unit,
+            labels: &self.labels,
+            help: Cow::Borrowed(self.help),
+        }
+    }
+}
+
+/// A [`Desc`] whose number of labels is forgotten, or a family learned at run time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Family {
+    pub name: Cow<'static, str>,
+    pub kind: Kind,
+    pub unit: Unit,
+    /// Empty for families learned at run time: their labels are whatever came.
+    pub labels: &'static [&'static str],
+    pub help: Cow<'static, str>,
+}

@@ -1,0 +1,90 @@
+//! What a probe says: readings taken in one window.
+
+use crate::base::clock::Window;
+use crate::base::label::Label;
+use crate::metric::book::{Series, Slot};
+
+/// Why there is no number.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
+pub enum NoData {
+    /// The thing is not there.
+    NotPresent,
+    /// It is there and cannot tell.
+    Unsupported,
+    /// We may not ask.
+    Denied,
+    /// It could not be reached.
+    Unreachable,
+    /// It did not answer in time.
+    Timeout,
+    /// It answered nonsense.
+    Malformed,
+    /// It told us once, too long ago.
+    Stale,
+}
+
+impl Label for NoData {
+    const ALL: &'static [Self] = &[
+        NoData::NotPresent,
+        NoData::Unsupported,
+        NoData::Denied,
+        NoData::Unreachable,
+        NoData::Timeout,
+        NoData::Malformed,
+        NoData::Stale,
+    ];
+    fn label(self) -> &'static str {
+        match self {
+            NoData::NotPresent => "not_present",
+            NoData::Unsupported => "unsupported",
+            NoData::Denied => "denied",
+            NoData::Unreachable => "unreachable",
+            NoData::Timeout => "timeout",
+            NoData::Malformed => "malformed",
+            NoData::Stale => "stale",
+        }
+    }
+}
+
+/// A number, or why there is none.
+pub type Reading = Result<f64, NoData>;
+
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) enum Row {
+    Value(Series, Reading),
+    Info(Slot, Option<Vec<String>>),
+}
+
+/// The rows of one read section.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Report {
+    pub taken: Window,
+    pub(crate) rows: Vec<Row>,
+}
+
+impl Report {
+    pub fn new(taken: Window) -> Self {
+        Report { taken, rows: Vec::new() }
+    }
+    /// A number we have.
+    pub fn value(&mut self, series: Series, value: f64) -> &mut Self {
+        self.reading(series, Ok(value))
+    }
+    /// A number, or the reason why it leaves the page.
+    pub fn reading(&mut self, series: Series, reading: Reading) -> &mut Self {
+        self.rows.push(Row::Value(series, reading));
+        self
+    }
+    /// A number if we have one; otherwise the series leaves the page for `why`.
+    pub fn maybe(&mut self, series: Series, value: Option<f64>, why: NoData) -> &mut Self {
+        self.reading(series, value.ok_or(why))
+    }
+    /// The variable labels of an info series, or `None` to take it off the page.
+    pub fn info(&mut self, slot: Slot, values: Option<Vec<String>>) -> &mut Self {
+        self.rows.push(Row::Info(slot, values));
+        self
+    }
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+}

@@ -1,0 +1,25 @@
+//! Floor 2. The only code that touches the outside. Each part is a trait, the real thing, and a scripted twin for tests;
+//! `World` hands them out together, so that the program is a function of its hands.
+
+pub mod broker;
+pub mod clock;
+pub mod files;
+pub mod listener;
+pub mod net;
+pub mod rtsp;
+pub mod service;
+
+use crate::base::clock::Clock;
+use std::sync::Arc;
+
+/// Everything the daemon can touch.
+#[derive(Clone)]
+pub struct World {
+    pub clock: Clock,
+    /// `/proc/sys/kernel/random/boot_id`.
+    pub boot_id: Arc<str>,
+    pub rtsp: Arc<dyn rtsp::Dial>,
+    pub net: Arc<dyn net::Net>,
+    pub files: Arc<dyn files::Files>,
+    pub broker: Arc<dyn broker::Dial>,
+}

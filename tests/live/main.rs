@@ -1,0 +1,15 @@
+//! Real parts: RTSP servers, mosquitto, Prometheus, the built binary. One test binary, so that the daemon links once.
+//! Tests wait on conditions with a bound (`support::wait`), never for a fixed time.
+
+mod support;
+
+mod broker;
+mod camera;
+mod canary;
+mod faults;
+mod rules;
+mod service;
+mod store;
+mod story;
+mod uplink;
+mod web;
