@@ -1,6 +1,8 @@
 //! Real parts: RTSP servers, mosquitto, Prometheus, the built binary. One test binary, so that the daemon links once.
 //! Tests wait on conditions with a bound (`support::wait`), never for a fixed time.
 
+#![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
+
 mod support;
 
 mod broker;
