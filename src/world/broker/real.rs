@@ -2,7 +2,9 @@
 //! queued, or send it in a new order. It runs in a task of its own, because cancelling its `poll` can lose a packet that
 //! it already counts as sent.
 
-use super::{CONNECT, Call, Dial, Happened, Link, Login, Lost, Note, PACKET, Password, Soon, Token, Unsendable, WINDOW, Why};
+use super::{
+    CONNECT, Call, Dial, Happened, Link, Login, Lost, Note, PACKET, Password, Soon, Token, Unsendable, WINDOW, Why,
+};
 use crate::world::files::{Disk, Files};
 use rumqttc::mqttbytes;
 use rumqttc::{
@@ -53,11 +55,9 @@ fn options(call: &Call) -> Result<MqttOptions, Lost> {
         let password = match password {
             Password::None => String::new(),
             Password::Text(secret) => secret.expose().to_owned(),
-            Password::File(path) => Disk
-                .secret(path)
-                .map_err(|e| Lost::new(Why::File, format!("{e}: {}", e.source)))?
-                .expose()
-                .to_owned(),
+            Password::File(path) => {
+                Disk.secret(path).map_err(|e| Lost::new(Why::File, format!("{e}: {}", e.source)))?.expose().to_owned()
+            }
         };
         options.set_credentials(user, password);
     }
