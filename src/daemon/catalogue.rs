@@ -1,7 +1,7 @@
 //! Everything that is said once in the code and printed from it: metric families, sample configuration, rules.
 
 use crate::alert;
-use crate::daemon::{hub, keeper};
+use crate::daemon::{hub, keeper, process};
 use crate::metric::desc::{Family, Kind};
 use crate::probe::KINDS;
 use crate::sink::{mqtt, page};
@@ -10,12 +10,13 @@ use crate::store;
 /// Sections of METRICS.md: what they are about, and their families.
 pub fn families() -> Vec<(&'static str, &'static [Family])> {
     let probes = KINDS.iter().map(|k| (k.about, k.families));
-    let own: [(&str, &[Family]); 6] = [
+    let own: [(&str, &[Family]); 7] = [
         ("Probes at work", keeper::FAMILIES),
         ("The daemon itself", hub::FAMILIES),
+        ("The daemon as a process", process::FAMILIES),
         ("Rules and alarms", alert::FAMILIES),
         ("What is remembered", store::FAMILIES),
-        ("MQTT", mqtt::FAMILIES),
+        ("MQTT", mqtt::metrics::FAMILIES),
         ("The page", page::FAMILIES),
     ];
     probes.chain(own).collect()

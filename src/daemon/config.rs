@@ -5,8 +5,9 @@ use crate::base::label::Label;
 use crate::base::settings::{self, Mistake, Severity, Table};
 use crate::probe::{KINDS, Kind, Target};
 use crate::query::Compat;
-use crate::sink::mqtt;
+use crate::sink::mqtt::settings as mqtt;
 use crate::store;
+use crate::world::listener::{Address, BadAddress};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -37,7 +38,8 @@ pub struct Node {
 /// `[web]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Web {
-    pub listen: String,
+    /// Default `[::]:9090`.
+    pub listen: Option<Address>,
     /// exporter-toolkit web configuration.
     pub config_file: Option<PathBuf>,
 }
@@ -96,14 +98,8 @@ fn root(root: Table<'_>) -> Option<Config> {
         web: read_web(web.as_ref()),
         store: store::Settings::read(store.as_ref()),
         alerts: read_alerts(alerts.as_ref()),
-        mqtt: read_list(&root, "mqtt", mqtt::Settings::read, |s| s.name.clone()),
-        targets: KINDS
-            .iter()
-            .flat_map(|kind| {
-                let targets = read_list(&root, kind.key, kind.read, |t| t.id.clone());
-                targets.into_iter().map(|target| (*kind, target))
-            })
-            .collect(),
+        mqtt: mqtt::read(&root),
+        targets: KINDS.iter().flat_map(|kind| read_targets(&root, kind)).collect(),
     };
     for table in [node, web, alerts, store].into_iter().flatten() {
         table.finish();
@@ -112,23 +108,18 @@ fn root(root: Table<'_>) -> Option<Config> {
     Some(config)
 }
 
-/// Reads `[[key]]` tables; two of one name are a mistake of the second.
-fn read_list<T>(
-    root: &Table<'_>,
-    key: &str,
-    read: impl Fn(&Table<'_>) -> Option<T>,
-    name: impl Fn(&T) -> String,
-) -> Vec<T> {
+/// Reads `[[key]]` tables; two of one id are a mistake of the second.
+fn read_targets(root: &Table<'_>, kind: &'static Kind) -> Vec<(&'static Kind, Target)> {
+    let key = kind.key;
     let mut seen: HashMap<String, usize> = HashMap::new();
     let mut all = Vec::new();
     for (n, table) in root.tables(key).into_iter().enumerate() {
-        if let Some(one) = read(&table) {
-            if let Some(first) = seen.insert(name(&one), n) {
-                let field = if table.has("id") { "id" } else { "name" };
-                let what = format!("`{key}[{n}].{field}` is {:?}, which `{key}[{first}]` is already", name(&one));
-                table.mistake(field, what, "give each its own");
+        if let Some(target) = (kind.read)(&table) {
+            if let Some(first) = seen.insert(target.id.clone(), n) {
+                let what = format!("`{key}[{n}].id` is {:?}, which `{key}[{first}]` is already", target.id);
+                table.mistake("id", what, "give each its own");
             }
-            all.push(one);
+            all.push((kind, target));
         }
         table.finish();
     }
@@ -147,9 +138,19 @@ fn read_node(table: Option<&Table<'_>>) -> Node {
 
 fn read_web(table: Option<&Table<'_>>) -> Web {
     Web {
-        listen: table.and_then(|t| t.text("listen")).unwrap_or_else(|| "[::]:9090".to_owned()),
+        listen: table.and_then(read_listen),
         config_file: table.and_then(|t| t.text("config_file")).map(PathBuf::from),
     }
+}
+
+fn read_listen(table: &Table<'_>) -> Option<Address> {
+    let text = table.text("listen")?;
+    let address = text.parse();
+    if let Err(error) = &address {
+        let error: &BadAddress = error;
+        table.mistake("listen", format!("`listen` is {text:?}"), error.to_string());
+    }
+    address.ok()
 }
 
 /// Which Prometheus the central server is: ranges are left-open from 3.0 on.

@@ -115,6 +115,11 @@ impl Keeper {
         changes
     }
 
+    /// Targets at work.
+    pub fn count(&self) -> usize {
+        self.kept.len()
+    }
+
     /// Stops all targets at once.
     pub async fn stop(&mut self) {
         let all = std::mem::take(&mut self.kept).into_values().collect();

@@ -3,7 +3,10 @@
 pub mod assemble;
 pub mod catalogue;
 pub mod config;
+mod couriers;
 mod hub;
 mod keeper;
+mod process;
+pub mod rules;
 mod status;
 mod watchdog;
