@@ -7,7 +7,7 @@ use crate::base::fault::chain;
 use crate::daemon::assemble::{self, Fatal, Place};
 use crate::daemon::config::Refused;
 use crate::world::listener::Address;
-use crate::world::service::{self, Service, Signal, Systemd};
+use crate::world::service::{self, Systemd};
 use crate::world::{World, broker, clock, files, net, rtsp};
 use clap::Args;
 use std::path::PathBuf;
@@ -53,7 +53,7 @@ impl Run {
             runtime_dir: self.dirs.runtime_dir,
         };
         let code = runtime.block_on(daemon(place))?;
-        // What is left are sessions cut off by a second signal; they are not waited for.
+        // What is left after a second signal is cut off, not waited for.
         runtime.shutdown_background();
         Ok(code)
     }
@@ -70,16 +70,17 @@ async fn daemon(place: Place) -> Result<ExitCode, Box<dyn std::error::Error>> {
         broker: Arc::new(broker::Mqtt),
     };
     let hostname = service::hostname()?;
-    let (stopping, heard) = tokio::sync::watch::channel(false);
-    let service = Arc::new(Relay { systemd: systemd.clone(), stopping });
-    tokio::select! {
-        outcome = assemble::run(place, world, &hostname, service) => match outcome {
-            Ok(()) => Ok(ExitCode::SUCCESS),
-            Err(fatal) => Ok(refuse(&fatal)),
-        },
-        () = second(&*systemd, heard) => {
-            tracing::warn!("second signal: ending at once");
+    match assemble::run(place, world, &hostname, systemd).await {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(Fatal::Config(Refused::Mistakes { path, mistakes })) => {
+            for mistake in mistakes {
+                tracing::error!(file = %path.display(), %mistake, "configuration refused");
+            }
             Ok(ExitCode::from(1))
+        }
+        Err(fatal) => {
+            tracing::error!(error = %chain(&fatal), "cannot start");
+            Ok(ExitCode::from(2))
         }
     }
 }

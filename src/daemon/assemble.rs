@@ -19,7 +19,9 @@ use crate::metric::latest::Latest;
 use crate::metric::ledger::Ledger;
 use crate::metric::roster::{Roll, Roster};
 use crate::probe::{Kit, Tap};
-use crate::sink::{mqtt, page};
+use crate::sink::mqtt::camera::Cameras;
+use crate::sink::mqtt::compose::Alerts;
+use crate::sink::page;
 use crate::store::{self, Commit, Events, Store};
 use crate::world::World;
 use crate::world::control;
@@ -126,8 +128,10 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
     let rules = Rules::read(&*world.files, &config.alerts.rules, config.alerts.compat);
     rules.tell();
     let mut judge = Judge::new(rules.local(), extra, config.node.tick);
-    let mut composer = mqtt::Composer::new(&node);
-    composer.restore(&events.states().await);
+    let (mut alerts, mut cameras) = (Alerts::new(&node), Cameras::new(&node));
+    let states = events.states().await;
+    alerts.restore(&states);
+    cameras.restore(&states);
     let stamp = |now: crate::base::clock::Now| crate::metric::alarm::Stamp {
         wall: now.wall,
         boot: now.boot,
@@ -156,7 +160,9 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
         reports: reports.clone(),
         latest: Latest::new(book.clone()),
         judge,
-        composer,
+        alerts,
+        cameras,
+        roster: roster.clone(),
         events: events.clone(),
         store,
         commits,
@@ -227,18 +233,24 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
 
     tracing::info!("stopping");
     parts.tell(&[Word::Stopping]);
-    parts.keeper.stop().await;
-    hub_quitter.quit();
-    if let Ok(store) = hub.await {
-        // The hub dropped its end of the commits: the recorder finishes what is queued and ends.
-        let _recorded = recorder.await;
-        store.close().await;
+    let stop = async {
+        parts.keeper.stop().await;
+        hub_quitter.quit();
+        if let Ok(store) = hub.await {
+            // The hub dropped its end of the commits: the recorder finishes what is queued and ends.
+            let _recorded = recorder.await;
+            store.close().await;
+        }
+        parts.couriers.stop().await;
+        front_quitter.quit();
+        let _closed = front.await;
+    };
+    let second = async { while service.signal().await != Signal::Stop {} };
+    tokio::select! {
+        () = stop => tracing::info!("stopped"),
+        () = second => tracing::warn!("a second signal: ending at once"),
     }
-    parts.couriers.stop().await;
-    front_quitter.quit();
-    let _closed = front.await;
     watchdog.abort();
-    tracing::info!("stopped");
     Ok(())
 }
 

@@ -8,13 +8,15 @@ use crate::base::label::Label;
 use crate::base::pulse::Pulse;
 use crate::base::quit::Quit;
 use crate::base::ring::Ring;
-use crate::metric::alarm::{Alarm, Stamp};
+use crate::metric::alarm::{Alarm, Message, Stamp, Transition};
 use crate::metric::book::{Book, Hold, Series};
 use crate::metric::desc::{Desc, Family, Unit};
 use crate::metric::latest::{Latest, Snapshot};
 use crate::metric::report::{NoData, Report};
-use crate::sink::mqtt;
-use crate::store::{Commit, Store};
+use crate::metric::roster::Roster;
+use crate::sink::mqtt::camera::Cameras;
+use crate::sink::mqtt::compose::Alerts;
+use crate::store::{Commit, Events, Store};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -87,7 +89,10 @@ pub struct Hub {
     pub reports: Ring<Report>,
     pub latest: Latest,
     pub judge: Judge,
-    pub composer: mqtt::Composer,
+    pub alerts: Alerts,
+    pub cameras: Cameras,
+    pub roster: Roster,
+    pub events: Events,
     pub store: Store,
     /// To the task that commits to events.db, in order.
     pub commits: mpsc::Sender<Commit>,
@@ -154,8 +159,7 @@ impl Hub {
             Order::Rules(rules) => {
                 let stamp = self.stamp(self.clock.now());
                 let transitions = self.judge.replace_rules(rules, &stamp);
-                let messages = self.composer.transitions(&transitions, &self.judge);
-                self.commit(transitions, messages);
+                self.commit(transitions, Vec::new());
             }
         }
     }
@@ -177,9 +181,22 @@ impl Hub {
         self.store.append(snapshot.clone());
         let verdict = self.judge.judge(&snapshot, &self.stamp(now));
         self.alarms.send_replace(Arc::new(self.judge.alarms().cloned().collect()));
-        let mut messages = self.composer.transitions(&verdict.transitions, &self.judge);
-        messages.extend(self.composer.cameras(&snapshot));
+        let messages = self.cameras.tick(&snapshot, &self.roster.roll());
         self.commit(verdict.transitions, messages);
+    }
+
+    /// Hands transitions and messages to the one who waits for the disk. A commit that finds no room is lost and counted:
+    /// the database has not moved for long, which its own alarm tells.
+    fn commit(&mut self, transitions: Vec<Transition>, cameras: Vec<Message>) {
+        let mut messages = self.alerts.compose(&transitions, || self.events.reserve());
+        messages.extend(cameras);
+        if transitions.is_empty() && messages.is_empty() {
+            return;
+        }
+        let alarms = transitions.iter().map(|t| t.alarm.clone()).collect();
+        if self.commits.try_send(Commit { alarms, transitions, messages }).is_err() {
+            self.own.lost += 1;
+        }
     }
 
     fn report(&mut self, now: Now, due: Boot) -> Report {
