@@ -137,6 +137,10 @@ impl<'a> Map<'a> {
         self.faults
     }
 
+    pub fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|e| e.name == key)
+    }
+
     pub fn at(&self) -> Place {
         self.at
     }
