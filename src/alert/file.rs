@@ -4,7 +4,7 @@ use crate::alert::template::{Fault, Template};
 use crate::alert::yaml::{self, Map, Place};
 use crate::base::settings::{Mistake, Severity};
 use crate::query::{Compat, Expr, Refused};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,12 +66,13 @@ impl Rule {
     /// How far back its ranges reach; zero for an expression that looks at the present only.
     pub fn window(&self) -> Duration {
         // Outside of texts, `[` begins a range or a subquery and nothing else.
-        let mut quote = None;
+        let (mut quote, mut before) = (None, ' ');
         let ranged = self.text.chars().any(|c| {
             quote = match quote {
                 None => Some(c).filter(|c| matches!(c, '"' | '\'' | '`')),
-                Some(open) => Some(open).filter(|open| *open != c),
+                Some(open) => Some(open).filter(|open| *open != c || before == '\\'),
             };
+            before = c;
             quote.is_none() && c == '['
         });
         self.body.as_ref().map_or(Duration::ZERO, |expr| if ranged { expr.reach() } else { Duration::ZERO })
@@ -79,13 +80,11 @@ impl Rule {
     /// What makes it the same rule after a reload (Prometheus rules/manager.go, Group.CopyState): its group, its name
     /// and its labels. A changed expression or `for` keeps the alarms, and the next round decides about them.
     pub fn same(&self, other: &Rule) -> bool {
-        let labels = |rule: &Rule| {
-            let mut all: Vec<_> = rule.labels.iter().map(|(n, t)| (n.clone(), t.text().to_owned())).collect();
-            all.sort();
-            all
-        };
         (&self.group.file, &self.group.name, &self.name) == (&other.group.file, &other.group.name, &other.name)
-            && labels(self) == labels(other)
+            && self.label_texts() == other.label_texts()
+    }
+    fn label_texts(&self) -> BTreeSet<(&str, &str)> {
+        self.labels.iter().map(|(name, template)| (name.as_str(), template.text())).collect()
     }
 }
 
@@ -206,21 +205,130 @@ fn templates(map: &Map<'_>, key: &'static str, kind: &str) -> Vec<(String, Templ
 
 /// Warns of two alerting rules whose alarms cannot be told apart by their labels.
 fn twins(rules: &[Rule], root: &Map<'_>) {
-    let constants = |rule: &Rule| {
-        let mut all: Vec<_> = rule.labels.iter().map(|(n, t)| (n.clone(), t.text().to_owned())).collect();
-        all.sort();
-        all
-    };
     for (n, rule) in rules.iter().enumerate().filter(|(_, r)| r.body.is_ok()) {
         let twin = |first: &&Rule| {
             first.body.is_ok()
                 && first.name == rule.name
                 && first.text != rule.text
-                && constants(first) == constants(rule)
+                && first.label_texts() == rule.label_texts()
         };
         let Some(first) = rules[..n].iter().find(twin) else { continue };
         let what = format!("a second `{}` with the labels of the one in line {}", rule.name, first.at.line);
         let instead = "give one of them another name or label: alarms with equal labels are one alarm to listeners";
         root.faults().add(rule.at, Severity::Warning, what, instead);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::standing::Standing;
+
+    fn faults(text: &str) -> Vec<String> {
+        parse(text, "r.yml", Compat::V3).faults.iter().map(Mistake::to_string).collect()
+    }
+
+    #[test]
+    fn every_fault_is_told_at_once_with_its_place() {
+        let text = r#"groups:
+  - name: a
+    intervall: 30s
+    rules:
+      - alert: Down
+        expr: up ==
+        for: 5
+      - alert: Slow
+        exp: camera_fps < 5
+        labels: {"9x": a, job: "{{ $labels.job"}
+        annotations:
+          text: '{{ query "up" }}'
+      - alrt: Nameless
+        expr: 1
+  - name: a
+    limit: many
+    rules:
+      - record: job:up:sum
+        expr: sum(up) by (job)
+        for: 1m
+      - alert: Twin
+        expr: x > 1
+      - alert: Twin
+        expr: x > 2
+"#;
+        let found = faults(text);
+        let wanted = [
+            "3:5: error: unknown key `groups[0].intervall`; did you mean `interval`?",
+            "6:9: error: expression: ",
+            "7:9: error: `groups[0].rules[0].for` is \"5\", which is not a duration; write units from large",
+            "8:9: error: a rule without an expression; write `expr:` with a PromQL expression",
+            "9:9: error: unknown key `groups[0].rules[1].exp`; did you mean `expr`?",
+            "10:18: error: \"9x\" is not a name for a label",
+            "10:27: error: template of label `job`: unclosed action",
+            "12:11: warning: template of annotation `text`: `query` is not supported on the box",
+            "13:9: error: a rule without a name",
+            "13:9: error: unknown key `groups[0].rules[2].alrt`; did you mean `alert`?",
+            "15:5: error: a second group \"a\"; the first is in line 2",
+            "16:5: error: `groups[1].limit` is \"many\"; write a whole number, 0 or more",
+            "20:9: error: `for` in a recording rule; only alerting rules have it",
+            "24:9: warning: a second `Twin` with the labels of the one in line 22",
+        ];
+        for (n, wanted) in wanted.iter().enumerate() {
+            assert!(found.get(n).is_some_and(|f| f.starts_with(wanted)), "{n}: {wanted}\n{found:#?}");
+        }
+        assert_eq!(found.len(), wanted.len(), "{found:#?}");
+    }
+
+    #[test]
+    fn yaml_that_does_not_parse_is_one_fault_with_its_line() {
+        assert_eq!(faults("groups:\n  - name: a\n   rules: []\n").len(), 1);
+        assert!(faults("groups: []\ngroups: []\n")[0].starts_with("2:1: error: duplicated key"));
+        assert!(faults("- a\n")[0].starts_with("1:1: error: the file is not a mapping"));
+        assert_eq!(faults(""), [""; 0]);
+    }
+
+    #[test]
+    fn each_rule_has_a_standing_and_none_is_dropped() {
+        let text = r#"
+groups:
+  - name: a
+    labels: {team: video, severity: page}
+    rules:
+      - alert: Local
+        expr: camera_fps < 5 unless on (camera_id) ALERTS{alertname="X"}
+        for: 1h30m
+        labels: {severity: ticket}
+      - alert: Foreign
+        expr: up{job="node"} == 0 or kube_pod_info > camera_fps
+      - record: r
+        expr: sum(camera_fps)
+      - alert: Nameless
+        expr: '{job="x"} > 1'
+      - alert: Broken
+        expr: rate(camera_fps)
+      - alert: Always
+        expr: 1
+"#;
+        let sheet = parse(text, "rules/a.yml", Compat::V3);
+        let exported = BTreeSet::from(["camera_fps".to_owned()]);
+        let standings: Vec<_> = sheet.rules.iter().map(|r| Standing::of(r, &exported).to_string()).collect();
+        assert_eq!(standings[..3], ["local", "foreign: names kube_pod_info, up", "unsupported: recording rule"]);
+        assert_eq!(standings[3], "unsupported: selector {job=\"x\"} without a metric name");
+        assert!(standings[4].starts_with("broken: expression: "), "{standings:?}");
+        assert_eq!(standings[5], "local");
+        let local = &sheet.rules[0];
+        assert_eq!((local.position().as_str(), local.hold), ("rules/a.yml:7", Duration::from_secs(5400)));
+        assert_eq!(local.label_texts(), BTreeSet::from([("severity", "ticket"), ("team", "video")]));
+    }
+
+    #[test]
+    fn only_ranges_make_a_window() {
+        for (expr, secs) in [
+            ("x{a=~\"[0-9]\\\"[\"} > 1", 0),
+            ("rate(x[5m]) > 1", 300),
+            ("x{a='['} > 1 and rate(x[10m] offset 1m)", 660),
+        ] {
+            let sheet = parse(&format!("groups: [{{name: a, rules: [{{alert: A, expr: {expr:?}}}]}}]"), "", Compat::V3);
+            assert_eq!(sheet.rules[0].window().as_secs(), secs, "{expr} {:?}", sheet.faults);
+        }
     }
 }

@@ -10,7 +10,6 @@ use crate::metric::labels::Labels;
 use crate::metric::latest::Snapshot;
 use crate::query::{Expr, NAME, Point, Ring, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::Duration;
 
 /// Alarms that may be pending or firing at once, of all rules together. 256 cameras with a dozen rules each are 3 000;
 /// at about 1 KiB each the bound is 10 MiB.

@@ -223,7 +223,7 @@ fn printf(format: &str, given: &[Value]) -> String {
                 _ => {}
             }
         }
-        let mut digits = |chars: &mut std::iter::Peekable<std::str::Chars<'_>>| {
+        let digits = |chars: &mut std::iter::Peekable<std::str::Chars<'_>>| {
             let mut number = 0_usize;
             while let Some(digit) = chars.peek().and_then(|c| c.to_digit(10)) {
                 chars.next();
