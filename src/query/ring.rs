@@ -1,0 +1,149 @@
+//! The last samples of those series that rules look at, in memory.
+
+use crate::metric::labels::Labels;
+use crate::query::{EvalError, Expr, Matchers, NAME, STALE, Sample, Selection, Source, Stretch};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Samples kept at most, 16 bytes each. Beyond it the name with the most samples is let go, and every expression
+/// that selects it fails to evaluate rather than see half of it.
+pub const MOST_SAMPLES: usize = 2_000_000;
+
+/// One series is tidied when this share (1 in so many) of its samples has expired: moving memory for each one is dear.
+const TIDY_SHARE: usize = 8;
+
+/// How much the ring holds.
+#[derive(Debug, Copy, Clone, PartialEq, Eq, Default)]
+pub struct Held {
+    pub series: usize,
+    pub samples: usize,
+}
+
+struct Track {
+    samples: Vec<Sample>,
+    /// ms.
+    reach: i64,
+    /// Had a sample in the newest push.
+    alive: bool,
+}
+
+/// All series of one name that rules select, in order of their labels.
+#[derive(Default)]
+struct Named {
+    tracks: BTreeMap<Labels, Track>,
+}
+
+/// A [`Source`] fed one snapshot at a time.
+pub struct Ring {
+    wants: Vec<Selection>,
+    /// `None`: no selector wants that name.
+    names: HashMap<String, Option<Named>>,
+    shed: BTreeSet<String>,
+    most: usize,
+    newest: Option<i64>,
+}
+
+impl Ring {
+    /// Keeps what `exprs` select, each series for as long as the farthest look at it and one push more.
+    pub fn new<'a>(exprs: impl IntoIterator<Item = &'a Expr>) -> Ring {
+        let wants = exprs.into_iter().flat_map(|e| e.selections().iter().cloned()).collect();
+        Ring { wants, names: HashMap::new(), shed: BTreeSet::new(), most: MOST_SAMPLES, newest: None }
+    }
+
+    /// Takes in one snapshot, whole: all series (labels with `__name__`) that have a value at `at` (ms). A series of
+    /// the push before that is missing here has ended and gets a stale marker. A push that is not newer than the one
+    /// before is ignored.
+    pub fn push<'a>(&mut self, at: i64, samples: impl IntoIterator<Item = (&'a Labels, f64)>) {
+        let before = self.newest.unwrap_or(at);
+        if self.newest.is_some_and(|newest| at <= newest) {
+            return;
+        }
+        self.newest = Some(at);
+        for (labels, value) in samples {
+            let Some(track) = self.track(labels) else { continue };
+            if !track.alive {
+                track.alive = true;
+                track.samples.push(Sample { at, value });
+            }
+        }
+        for named in self.names.values_mut().flatten() {
+            named.tracks.retain(|_, track| track.turn(at, before));
+        }
+        self.names.retain(|_, named| named.as_ref().is_none_or(|n| !n.tracks.is_empty()));
+        self.shed();
+    }
+
+    fn track(&mut self, labels: &Labels) -> Option<&mut Track> {
+        let name = labels.get(NAME)?;
+        if !self.names.contains_key(name) {
+            let wanted = !self.shed.contains(name) && self.wants.iter().any(|w| w.matchers.may_be(name));
+            self.names.insert(name.to_owned(), wanted.then(Named::default));
+        }
+        let tracks = &mut self.names.get_mut(name)?.as_mut()?.tracks;
+        if !tracks.contains_key(labels) {
+            let reach = self.wants.iter().filter(|w| w.matchers.accept(labels)).map(|w| w.reach).max()?;
+            tracks.insert(labels.clone(), Track { samples: Vec::new(), reach, alive: false });
+        }
+        tracks.get_mut(labels)
+    }
+
+    fn shed(&mut self) {
+        while self.held().samples > self.most {
+            let size = |named: &Named| named.tracks.values().map(|t| t.samples.len()).sum::<usize>();
+            let largest = self.names.iter().filter_map(|(name, n)| Some((size(n.as_ref()?), name.clone()))).max();
+            let Some((_, name)) = largest else { return };
+            self.names.insert(name.clone(), None);
+            self.shed.insert(name);
+        }
+    }
+
+    pub fn held(&self) -> Held {
+        let tracks = || self.names.values().flatten().flat_map(|n| n.tracks.values());
+        Held { series: tracks().count(), samples: tracks().map(|t| t.samples.len()).sum() }
+    }
+
+    /// Names that were let go to stay within [`MOST_SAMPLES`].
+    pub fn shed_names(&self) -> &BTreeSet<String> {
+        &self.shed
+    }
+}
+
+impl Track {
+    /// Ends a series that had no sample at `at`, drops what nobody looks back to any more; false when nothing is left.
+    fn turn(&mut self, at: i64, before: i64) -> bool {
+        let ended = self.samples.last().is_some_and(|s| s.at == before && s.value.to_bits() != STALE);
+        if !self.alive && ended && before < at {
+            self.samples.push(Sample { at, value: f64::from_bits(STALE) });
+        }
+        self.alive = false;
+        let expired = self.samples.partition_point(|s| s.at < before.saturating_sub(self.reach));
+        if expired * TIDY_SHARE >= self.samples.len() {
+            self.samples.drain(..expired);
+            self.samples.shrink_to(self.samples.len() + self.samples.len() / TIDY_SHARE + 4);
+        }
+        !self.samples.is_empty()
+    }
+}
+
+impl Source for Ring {
+    fn select(&self, matchers: &Matchers, from: i64, to: i64) -> Result<Vec<Stretch<'_>>, EvalError> {
+        if let Some(name) = self.shed.iter().find(|name| matchers.may_be(name)) {
+            return Err(EvalError::Shed { name: name.clone() });
+        }
+        let named: Vec<&Named> = match matchers.name() {
+            Some(name) => self.names.get(name).into_iter().flatten().collect(),
+            None => self.names.values().flatten().collect(),
+        };
+        let mut found = Vec::new();
+        for (labels, track) in named.into_iter().flat_map(|n| &n.tracks) {
+            let start = track.samples.partition_point(|s| s.at < from);
+            let end = track.samples.partition_point(|s| s.at <= to);
+            if start < end && matchers.accept(labels) {
+                found.push(Stretch { labels, samples: &track.samples[start..end] });
+            }
+        }
+        if matchers.name().is_none() {
+            found.sort_by_key(|s| s.labels);
+        }
+        Ok(found)
+    }
+}
