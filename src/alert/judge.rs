@@ -286,3 +286,6 @@ impl Post {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
