@@ -96,6 +96,32 @@ impl Ring {
         }
     }
 
+    /// Keeps what other `exprs` select from now on. Samples that are still wanted stay.
+    pub fn keep<'a>(&mut self, exprs: impl IntoIterator<Item = &'a Expr>) {
+        self.wants = exprs.into_iter().flat_map(|e| e.selections().iter().cloned()).collect();
+        self.shed.clear();
+        let wants = &self.wants;
+        for named in self.names.values_mut().flatten() {
+            named.tracks.retain(|labels, track| {
+                let reach = wants.iter().filter(|w| w.matchers.accept(labels)).map(|w| w.reach).max();
+                track.reach = reach.unwrap_or(0);
+                reach.is_some()
+            });
+        }
+        // Names that nobody wanted may be wanted now.
+        self.names.retain(|_, named| named.as_ref().is_some_and(|n| !n.tracks.is_empty()));
+    }
+
+    /// Moves the time of all samples by so many ms, back when negative: the clock that feeds [`Ring::push`] was set.
+    pub fn shift(&mut self, by: i64) {
+        for track in self.names.values_mut().flatten().flat_map(|n| n.tracks.values_mut()) {
+            for sample in &mut track.samples {
+                sample.at += by;
+            }
+        }
+        self.newest = self.newest.map(|newest| newest + by);
+    }
+
     pub fn held(&self) -> Held {
         let tracks = || self.names.values().flatten().flat_map(|n| n.tracks.values());
         Held { series: tracks().count(), samples: tracks().map(|t| t.samples.len()).sum() }
