@@ -4,6 +4,7 @@
 
 pub mod brokers;
 pub mod cameras;
+pub mod fake_camera;
 pub mod prometheus;
 pub mod vedette;
 

@@ -1,0 +1,92 @@
+//! The real network.
+
+use super::{Asking, Got, Missed, Net, Reason, http, kernel};
+use crate::base::clock::Clock;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::sync::{OnceCell, Semaphore};
+use tokio_rustls::TlsConnector;
+use url::Url;
+
+/// Lookups that may hang in the resolver at once; each holds a thread for up to 30 s. The next ones wait in line, and
+/// fail when their bound is reached there.
+const LOOKUPS: usize = 8;
+/// Addresses of one name that are tried at once.
+const ADDRESSES: usize = 8;
+/// For a question to the kernel's own tables, which takes microseconds unless a driver is stuck.
+const KERNEL: Duration = Duration::from_secs(2);
+
+/// Sockets of this machine.
+pub struct Sockets {
+    clock: Clock,
+    lookups: Arc<Semaphore>,
+    pub(super) tls: OnceCell<TlsConnector>,
+}
+
+impl Sockets {
+    pub fn new(clock: Clock) -> Sockets {
+        Sockets { clock, lookups: Arc::new(Semaphore::new(LOOKUPS)), tls: OnceCell::new() }
+    }
+
+    async fn bounded<T>(&self, bound: Duration, work: impl Future<Output = Result<T, Missed>>) -> Result<T, Missed> {
+        self.clock.within(bound, work).await.unwrap_or_else(|late| Err(Missed::new(Reason::Timeout, late)))
+    }
+
+    async fn lookup(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Missed> {
+        let lane = self.lookups.clone().acquire_owned().await.map_err(|e| Missed::new(Reason::Other, e))?;
+        let host = host.to_owned();
+        // Not awaited in place: who gives up waiting leaves the lane taken until the resolver really returned.
+        let asked = tokio::spawn(async move {
+            let _lane = lane;
+            lookup_host((host, port)).await.map(Iterator::collect::<Vec<_>>)
+        });
+        let found = asked.await.map_err(|e| Missed::new(Reason::Other, e))?;
+        match found {
+            Ok(found) if found.is_empty() => Err(Reason::Name.into()),
+            Ok(found) => Ok(found),
+            Err(error) => Err(Missed::new(Reason::Name, error)),
+        }
+    }
+
+    pub(super) async fn open(&self, host: &str, port: u16) -> Result<TcpStream, Missed> {
+        let addresses = self.lookup(host, port).await?;
+        let tries = addresses.into_iter().take(ADDRESSES).map(|address| Box::pin(TcpStream::connect(address)));
+        let (stream, _others) = futures_util::future::select_ok(tries).await?;
+        Ok(stream)
+    }
+
+    async fn ask_kernel<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> Result<T, Missed> {
+        let asked = async { tokio::task::spawn_blocking(ask).await.map_err(|e| Missed::new(Reason::Other, e)) };
+        Ok(self.bounded(KERNEL, asked).await??)
+    }
+}
+
+impl Net for Sockets {
+    fn connect<'a>(&'a self, host: &'a str, port: u16, bound: Duration) -> Asking<'a, ()> {
+        Box::pin(self.bounded(bound, async move { self.open(host, port).await.map(drop) }))
+    }
+
+    fn get<'a>(&'a self, url: &'a Url, bound: Duration) -> Asking<'a, Got> {
+        Box::pin(self.bounded(bound, http::get(self, url)))
+    }
+
+    fn resolve<'a>(&'a self, name: &'a str, bound: Duration) -> Asking<'a, usize> {
+        Box::pin(self.bounded(bound, async move { self.lookup(name, 0).await.map(|found| found.len()) }))
+    }
+
+    fn default_routes(&self) -> Asking<'_, Vec<String>> {
+        Box::pin(self.ask_kernel(|| kernel::default_routes(Path::new("/proc"))))
+    }
+
+    fn carrier<'a>(&'a self, interface: &'a str) -> Asking<'a, bool> {
+        let interface = interface.to_owned();
+        Box::pin(self.ask_kernel(move || kernel::carrier(Path::new("/sys"), &interface)))
+    }
+}
