@@ -1,0 +1,79 @@
+//! OpenMetrics 1.0.0, by prometheus-client's encoder over a snapshot. The last lines that know prometheus-client.
+
+use super::text::help;
+use crate::metric::desc::{Family, Kind};
+use crate::metric::labels::{Labels, escape};
+use crate::metric::latest::{Sample, Snapshot};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabel, EncodeLabelSet, LabelSetEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+use std::fmt;
+use std::sync::Arc;
+
+/// Writes all series of a snapshot and the closing `# EOF`.
+pub fn encode(snapshot: &Arc<Snapshot>, out: &mut String) -> fmt::Result {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Rows(snapshot.clone())));
+    prometheus_client::encoding::text::encode(out, &registry)
+}
+
+#[derive(Debug)]
+struct Rows(Arc<Snapshot>);
+
+impl Collector for Rows {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        for rows in self.0.rows.chunk_by(|a, b| a.meta.family.name == b.meta.family.name) {
+            family(&rows[0].meta.family, rows, &mut encoder)?;
+        }
+        Ok(())
+    }
+}
+
+fn family(family: &Family, rows: &[Sample], encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    // The library appends what the kind demands. A family learned elsewhere that lacks it keeps its name, and is typed
+    // as what such a name can be.
+    let (kind, name) = match family.kind {
+        Kind::Counter => suffixed(family, MetricType::Counter, "_total", MetricType::Unknown),
+        Kind::Info => suffixed(family, MetricType::Info, "_info", MetricType::Gauge),
+        Kind::Gauge => (MetricType::Gauge, &*family.name),
+        Kind::Unknown => (MetricType::Unknown, &*family.name),
+    };
+    let mut told = String::new();
+    escape(&help(&family.help), &mut told)?;
+    let mut metric = encoder.encode_descriptor(name, &told, None, kind)?;
+    for row in rows {
+        let pairs = Pairs(&row.meta.labels);
+        match kind {
+            MetricType::Info => metric.encode_info(&pairs)?,
+            MetricType::Counter if pairs.0.is_empty() => {
+                metric.encode_counter::<NoLabelSet, f64, f64>(&row.value, None)?
+            }
+            MetricType::Counter => {
+                metric.encode_family(&pairs)?.encode_counter::<NoLabelSet, f64, f64>(&row.value, None)?;
+            }
+            _ if pairs.0.is_empty() => metric.encode_gauge(&row.value)?,
+            _ => metric.encode_family(&pairs)?.encode_gauge(&row.value)?,
+        }
+    }
+    Ok(())
+}
+
+fn suffixed<'a>(family: &'a Family, kind: MetricType, suffix: &str, other: MetricType) -> (MetricType, &'a str) {
+    match family.name.strip_suffix(suffix) {
+        Some(stem) => (kind, stem),
+        None => (other, &family.name),
+    }
+}
+
+#[derive(Debug)]
+struct Pairs<'a>(&'a Labels);
+
+impl EncodeLabelSet for Pairs<'_> {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
+        for pair in self.0.iter() {
+            pair.encode(encoder.encode_label())?;
+        }
+        Ok(())
+    }
+}
