@@ -27,7 +27,8 @@ impl Drop for Disks {
     }
 }
 
-/// One story at a time: two guests under emulation on two cores only time each other out.
+/// One story at a time: two guests under emulation on two cores only time each other out. nextest runs every test in a
+/// process of its own; there .config/nextest.toml keeps them apart.
 pub static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 pub fn target() -> PathBuf {
@@ -55,8 +56,9 @@ pub fn disks(story: &str, packages: &[PathBuf]) -> (PathBuf, Disks) {
     let _older = std::fs::remove_dir_all(&dir);
     let shelf = dir.join("shelf");
     std::fs::create_dir_all(&shelf).unwrap();
+    let mut size = 16 << 20; // the file system's own
     for package in packages {
-        std::fs::copy(package, shelf.join(package.file_name().unwrap())).unwrap();
+        size += 2 * std::fs::copy(package, shelf.join(package.file_name().unwrap())).unwrap();
     }
     let disk = |name: &str| dir.join(name);
     let disks = Disks { root: disk("root.ext4"), data: disk("data.ext4"), packages: disk("packages.ext4") };
@@ -64,7 +66,7 @@ pub fn disks(story: &str, packages: &[PathBuf]) -> (PathBuf, Disks) {
     for (from, to) in [("root.ext4", &disks.root), ("data.ext4", &disks.data)] {
         run(Command::new("cp").arg("--sparse=always").arg(image.join(from)).arg(to));
     }
-    run(Command::new("truncate").args(["-s", "128M"]).arg(&disks.packages));
+    std::fs::File::create(&disks.packages).unwrap().set_len(size).unwrap();
     run(Command::new("mke2fs").args(["-q", "-F", "-L", "packages", "-d"]).arg(&shelf).arg(&disks.packages));
     (dir, disks)
 }
