@@ -120,9 +120,9 @@ fn faults(file: &str, line: &str) -> Vec<String> {
         }
     }
     for (prefix, homes) in HOMES {
-        let mentioned = line.match_indices(prefix).any(|(at, _)| {
-            !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':')
-        });
+        let mentioned = line
+            .match_indices(prefix)
+            .any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':'));
         let home = homes.iter().any(|h| file.starts_with(h));
         if mentioned && !home {
             found.push(format!("`{}` belongs in {}", prefix.trim_end_matches(':'), homes.join(", ")));

@@ -38,7 +38,8 @@ fn row(cameras: usize, seconds: usize) {
     let port = free_port();
     let myself = std::env::current_exe().expect("this program has a path");
     let mut server = Command::new(&myself).args(["serve", &port.to_string()]).spawn().expect("the server starts");
-    let drained = watch(&mut [start(Command::new(&myself).args(["drain", &port.to_string(), &cameras.to_string()]))], seconds);
+    let drained =
+        watch(&mut [start(Command::new(&myself).args(["drain", &port.to_string(), &cameras.to_string()]))], seconds);
     let dir = tempfile::tempdir().expect("a temporary folder");
     let vedette = watch(&mut [start(&mut daemon(dir.path(), port, cameras))], seconds);
     let mut players: Vec<_> = (0..cameras).map(|n| start(&mut ffmpeg(port, n))).collect();

@@ -47,7 +47,13 @@ fn session(stream: TcpStream) -> std::io::Result<()> {
                 let sdp = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=c\r\nt=0 0\r\na=control:*\r\nm=video 0 RTP/AVP 96\r\n\
                            a=rtpmap:96 H264/90000\r\na=framerate:25\r\na=fmtp:96 packetization-mode=1;\
                            sprop-parameter-sets=Z2QAKKy0A8ARPyo=,aO48sA==\r\na=control:trackID=0\r\n";
-                (format!("Content-Base: {url}/\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n", sdp.len()), sdp)
+                (
+                    format!(
+                        "Content-Base: {url}/\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n",
+                        sdp.len()
+                    ),
+                    sdp,
+                )
             }
             "SETUP" => (format!("Transport: {transport}\r\nSession: 12345678;timeout=60\r\n"), ""),
             "PLAY" => (format!("Session: 12345678\r\nRTP-Info: url={url}/trackID=0;seq=1;rtptime=0\r\n"), ""),
@@ -81,7 +87,13 @@ fn play(out: &mut TcpStream) -> std::io::Result<()> {
             packets.extend_from_slice(&frame.wrapping_mul(90_000 / FPS as u32).to_be_bytes());
             packets.extend_from_slice(&[0, 0, 0, 7]);
             // FU-A (RFC 6184 section 5.8) of an IDR or non-IDR slice whose first_mb_in_slice is 0.
-            let edge = if n == 0 { 0x80 } else if last { 0x40 } else { 0 };
+            let edge = if n == 0 {
+                0x80
+            } else if last {
+                0x40
+            } else {
+                0
+            };
             packets.extend_from_slice(&[0x7c, edge | if key { 5 } else { 1 }, 0x88]);
             packets.resize(packets.len() + PAYLOAD - 3, 0x5a);
             seq = seq.wrapping_add(1);

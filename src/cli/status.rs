@@ -68,7 +68,9 @@ fn text(status: &Value) -> String {
     let word = |v: &Value| match v {
         Value::Null => "-".to_owned(),
         Value::String(s) => s.clone(),
-        Value::Number(n) => n.as_f64().map_or(n.to_string(), |f| if f.fract() == 0.0 { n.to_string() } else { format!("{f:.2}") }),
+        Value::Number(n) => {
+            n.as_f64().map_or(n.to_string(), |f| if f.fract() == 0.0 { n.to_string() } else { format!("{f:.2}") })
+        }
         other => other.to_string(),
     };
     let up = |v: &Value| match v.as_bool() {
@@ -99,10 +101,21 @@ fn text(status: &Value) -> String {
     section("Uplinks", "uplinks", &|u| format!("{:<24} {}", word(&u["id"]), up(&u["up"])));
     section("Brokers", "brokers", &|b| format!("{:<24} {}", word(&b["name"]), up(&b["connected"])));
     section("Scrapers", "scrapers", &|s| {
-        format!("{:<24} every {} s, last {} s ago", word(&s["who"]), word(&s["interval_seconds"]), word(&s["last_seconds_ago"]))
+        format!(
+            "{:<24} every {} s, last {} s ago",
+            word(&s["who"]),
+            word(&s["interval_seconds"]),
+            word(&s["last_seconds_ago"])
+        )
     });
     section("Alarms", "alarms", &|a| {
-        format!("{:<8} {:<24} {} since {}", word(&a["phase"]), word(&a["rule"]), word(&a["labels"]), word(&a["active_since"]))
+        format!(
+            "{:<8} {:<24} {} since {}",
+            word(&a["phase"]),
+            word(&a["rule"]),
+            word(&a["labels"]),
+            word(&a["active_since"])
+        )
     });
     section("Rules this box cannot judge", "rules_not_judged", &|r| {
         format!("{:<24} {} ({})", word(&r["rule"]), word(&r["standing"]), word(&r["why"]))

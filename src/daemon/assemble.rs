@@ -266,7 +266,8 @@ async fn record(events: Events, mut queue: mpsc::Receiver<Commit>) {
 /// `nvr-7.site.example` → `nvr-7`, with what an id cannot hold replaced.
 fn short(hostname: &str) -> String {
     let first = hostname.split('.').next().unwrap_or("");
-    let id: String = first.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).take(64).collect();
+    let id: String =
+        first.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).take(64).collect();
     if id.is_empty() { "node".to_owned() } else { id }
 }
 
@@ -327,4 +328,3 @@ impl Parts {
         }
     }
 }
-

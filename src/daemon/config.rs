@@ -80,8 +80,7 @@ fn count(mistakes: &[Mistake]) -> String {
 /// # Errors
 /// The file cannot be read, or has mistakes: all of them, with their places.
 pub fn load(path: &Path) -> Result<(Config, Vec<Mistake>), Refused> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| Refused::Unreadable { path: path.to_owned(), source })?;
+    let text = std::fs::read_to_string(path).map_err(|source| Refused::Unreadable { path: path.to_owned(), source })?;
     match read(&text) {
         (Some(config), warnings) => Ok((config, warnings)),
         (None, mistakes) => Err(Refused::Mistakes { path: path.to_owned(), mistakes }),

@@ -6,8 +6,7 @@ use crate::metric::desc::{Desc, Family, Unit};
 use crate::metric::report::{NoData, Report};
 use crate::world::service;
 
-static MEMORY: Desc<0> =
-    Desc::gauge("process_resident_memory_bytes", Unit::Bytes, [], "Resident memory of the daemon");
+static MEMORY: Desc<0> = Desc::gauge("process_resident_memory_bytes", Unit::Bytes, [], "Resident memory of the daemon");
 static CPU: Desc<0> =
     Desc::counter("process_cpu_seconds_total", Unit::Seconds, [], "User and system time of the daemon");
 static FDS: Desc<0> = Desc::gauge("process_open_fds", Unit::Count, [], "Open file descriptors of the daemon");
