@@ -3,12 +3,13 @@
 use super::Outcome;
 use crate::alert::Standing;
 use crate::base::fault::chain;
+use crate::base::label::Label;
 use crate::base::settings::{Mistake, Severity};
 use crate::daemon::config::{self, Config, Refused};
 use crate::daemon::rules::Rules;
 use crate::query::Compat;
 use crate::world::files::Disk;
-use crate::world::listener::WebConfig;
+use crate::world::listener::Gate;
 use clap::Args;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -79,9 +80,9 @@ impl Findings {
     /// Files that the configuration names must be there; what is in the secret ones is nobody's business.
     fn named_files(&mut self, config: &Config) {
         if let Some(path) = &config.web.config_file
-            && let Err(faults) = WebConfig::load(path)
+            && let Err(error) = Gate::guarded(path)
         {
-            self.trouble.push(chain(&faults).to_string());
+            self.trouble.push(chain(&error).to_string());
         }
         for (kind, target) in &config.targets {
             for path in &target.secrets {
@@ -118,16 +119,8 @@ impl Findings {
                 println!("{file}:{mistake}");
             }
             for (rule, standing) in &rules.ranked {
-                match standing {
-                    Standing::Local if file.is_some() => {}
-                    Standing::Local => println!("{}: {} is local", rule.position(), rule.name),
-                    Standing::Foreign(names) => {
-                        println!("{}: {} is foreign: this box has no {}", rule.position(), rule.name, names.join(", "));
-                    }
-                    Standing::Unsupported(what) => {
-                        println!("{}: {} is unsupported: {what}", rule.position(), rule.name);
-                    }
-                    Standing::Broken(what) => println!("{}: {} is broken: {what}", rule.position(), rule.name),
+                if file.is_none() || *standing != Standing::Local {
+                    println!("{}: {} is {standing}", rule.position(), rule.name);
                 }
             }
         }
@@ -148,7 +141,14 @@ impl Findings {
         if let Some(read) = &self.rules {
             mistakes.extend(read.faults().map(|(f, m)| mistake(f, m)));
             trouble.extend(read.unreadable.iter().map(|e| chain(e).to_string()));
-            rules = read.ranked.iter().map(|(rule, standing)| standing.json(rule)).collect();
+            rules = read
+                .ranked
+                .iter()
+                .map(|(rule, standing)| {
+                    json!({"rule": &*rule.name, "at": rule.position(), "standing": standing.kind().label(),
+                       "why": standing.to_string()})
+                })
+                .collect();
         }
         json!({"good": !self.bad(), "mistakes": mistakes, "trouble": trouble, "rules": rules})
     }

@@ -46,3 +46,9 @@ fn time(text: &str) -> Result<Wall, NotATime> {
     let stamp: jiff::Timestamp = text.parse().map_err(|_| NotATime(text.to_owned()))?;
     Ok(Wall::from_millis(stamp.as_millisecond()))
 }
+
+impl Export {
+    pub(super) fn main(self) -> Outcome {
+        Ok(ExitCode::SUCCESS)
+    }
+}

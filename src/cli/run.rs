@@ -61,11 +61,12 @@ impl Run {
 
 async fn daemon(place: Place) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let systemd = Arc::new(Systemd::open()?);
+    let clock = Clock::new(clock::System);
     let world = World {
-        clock: Clock::new(clock::System),
+        net: Arc::new(net::Sockets::new(clock.clone())),
+        clock,
         boot_id: service::boot_id()?.into(),
         rtsp: Arc::new(rtsp::Retina),
-        net: Arc::new(net::Real::default()),
         files: Arc::new(files::Disk),
         broker: Arc::new(broker::Mqtt),
     };

@@ -1,11 +1,11 @@
 //! The composition root: read from top to bottom it is the architecture, and the order of starting and stopping.
 
 use crate::alert::{self, Judge};
-use crate::base::clock::Clock;
 use crate::base::fault::chain;
 use crate::base::pulse::Pulses;
 use crate::base::quit;
 use crate::base::ring::Ring;
+use crate::daemon::catalogue;
 use crate::daemon::config::{self, Config};
 use crate::daemon::couriers::Couriers;
 use crate::daemon::hub::{Hub, Order, Own};
@@ -28,7 +28,8 @@ use crate::world::control;
 use crate::world::listener::{self, Address, Gate, Traffic};
 use crate::world::service::{Service, Signal, Word};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 /// Reports the hub may be behind: 256 cameras × one report a second × 4 s.
@@ -36,6 +37,9 @@ const REPORTS: usize = 1024;
 /// Commits the events database may be behind before alarm transitions are lost and counted. One commit is a few
 /// transitions; a disk that stalls for 20 minutes at one transition per tick still loses none.
 const COMMITS: usize = 256;
+
+/// After the start, cameras get this long to connect before anything is called broken or repaired.
+const SETTLE: Duration = Duration::from_secs(10);
 
 /// Where things are, as the command line says.
 #[derive(Debug, Clone)]
@@ -76,7 +80,6 @@ struct Parts {
     book: Book,
     ledger: Ledger,
     roster: Roster,
-    rules: Arc<Mutex<Vec<(alert::Rule, alert::Standing)>>>,
 }
 
 /// What a reload cannot change and says so.
@@ -107,8 +110,8 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
     let address = place.listen.or(config.web.listen).unwrap_or_else(Address::standard);
     let listener = listener::bind(address)?;
     let gate = match place.web_config.clone().or(config.web.config_file.clone()) {
-        Some(path) => Gate::open(path)?,
-        None => Gate::none(),
+        Some(path) => Gate::guarded(&path)?,
+        None => Gate::open(),
     };
     let node: Arc<str> = config.node.name.clone().unwrap_or_else(|| short(hostname)).into();
     let instance = config.node.instance.clone().unwrap_or_else(|| format!("{node}:{}", address.port()));
@@ -116,18 +119,13 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
 
     let pulses = Pulses::default();
     let (book, ledger, roster) = (Book::default(), Ledger::default(), Roster::default());
-    let (store, events) = Store::open(
-        &place.state_dir,
-        &place.runtime_dir,
-        config.store.clone(),
-        clock.clone(),
-        world.boot_id.clone(),
-        &pulses,
-    )?;
+    let dirs = store::Dirs { state: place.state_dir.clone(), runtime: place.runtime_dir.clone() };
+    let (store, events) = Store::open(&dirs, config.store.clone(), clock.clone(), world.boot_id.clone(), &pulses)?;
 
     let rules = Rules::read(&*world.files, &config.alerts.rules, config.alerts.compat);
     rules.tell();
-    let mut judge = Judge::new(rules.local(), extra, config.node.tick);
+    let mut judge = Judge::new(rules.all(), catalogue::names(), extra);
+    judge.hold(started.plus(2 * config.node.tick + SETTLE));
     let (mut alerts, mut cameras) = (Alerts::new(&node), Cameras::new(&node));
     let states = events.states().await;
     alerts.restore(&states);
@@ -138,12 +136,11 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
         boot_id: world.boot_id.clone(),
         trusted: now.trusted,
     };
-    judge.restore(events.alarms().await, &stamp(clock.now()));
-    let rules = Arc::new(Mutex::new(rules.ranked));
+    let restored = judge.restore(events.alarms().await, &stamp(clock.now()));
 
     let reports = Ring::new(REPORTS);
     let (page_sender, snapshots) = watch::channel(None);
-    let (alarm_sender, alarms) = watch::channel(Arc::default());
+    let (judged_sender, judged) = watch::channel(Arc::default());
     let (commits, queue) = mpsc::channel(COMMITS);
     let (order_sender, orders) = mpsc::channel(4);
     let mut couriers = Couriers::new(world.clone(), book.clone(), ledger.clone(), events.clone(), node.clone());
@@ -151,7 +148,8 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
 
     let traffic = Traffic::default();
     let page_meters = page::Meters::open(&book, traffic.clone());
-    let store_meters = store::Meters::open(&book, &store, &events);
+    let brokers: Vec<_> = config.mqtt.iter().map(|b| b.name.clone()).collect();
+    let store_meters = store::Meters::open(&book, store.tally(), &brokers);
     let process = super::process::Process::open(&book, clock.clone());
     let hub = Hub {
         clock: clock.clone(),
@@ -159,6 +157,7 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
         tick: config.node.tick,
         reports: reports.clone(),
         latest: Latest::new(book.clone()),
+        rule_meters: alert::Meters::open(&book, &judge),
         judge,
         alerts,
         cameras,
@@ -176,7 +175,7 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
             Box::new(move |report| process.fill(report)),
         ],
         page: page_sender,
-        alarms: alarm_sender,
+        judged: judged_sender,
         pulse: pulses.add("hub"),
         own: Own::open(&book),
     };
@@ -189,10 +188,9 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
         clock: clock.clone(),
         started,
         snapshots: snapshots.clone(),
-        alarms,
+        judged,
         ledger: ledger.clone(),
         roster: roster.clone(),
-        rules: rules.clone(),
     };
     let (front_quitter, front_quit) = quit::pair();
     let answer: control::Answer = Arc::new(move |request| {
@@ -218,7 +216,6 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
         book,
         ledger,
         roster,
-        rules,
     };
     parts.watch(config).await;
     let mut first = snapshots.clone();
@@ -306,10 +303,9 @@ impl Parts {
                 }
                 let rules = Rules::read(&*self.world.files, &config.alerts.rules, config.alerts.compat);
                 rules.tell();
-                if self.orders.send(Order::Rules(rules.local())).await.is_err() {
+                if self.orders.send(Order::Rules(rules.all())).await.is_err() {
                     tracing::error!("the hub is gone");
                 }
-                *self.rules.lock().unwrap_or_else(|e| e.into_inner()) = rules.ranked;
                 self.couriers.hire(std::mem::take(&mut config.mqtt)).await;
                 self.watch(config).await;
                 tracing::info!("reloaded");

@@ -6,6 +6,8 @@ use crate::metric::desc::{Family, Kind};
 use crate::probe::KINDS;
 use crate::sink::{mqtt, page};
 use crate::store;
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 /// Sections of METRICS.md: what they are about, and their families.
 pub fn families() -> Vec<(&'static str, &'static [Family])> {
@@ -20,6 +22,13 @@ pub fn families() -> Vec<(&'static str, &'static [Family])> {
         ("The page", page::FAMILIES),
     ];
     probes.chain(own).collect()
+}
+
+/// Names of all families that this box can export: what a rule may name to be judged here.
+pub fn names() -> &'static BTreeSet<String> {
+    static NAMES: LazyLock<BTreeSet<String>> =
+        LazyLock::new(|| families().iter().flat_map(|(_, all)| all.iter().map(|f| f.name.to_string())).collect());
+    &NAMES
 }
 
 /// Every configuration key with its default, commented out.

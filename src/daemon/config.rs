@@ -1,6 +1,5 @@
 //! The configuration file: text → [`Config`], with all mistakes at once. Nothing here touches anything but that file.
 
-use crate::alert;
 use crate::base::label::Label;
 use crate::base::settings::{self, Mistake, Severity, Table};
 use crate::probe::{KINDS, Kind, Target};
@@ -11,6 +10,9 @@ use crate::world::listener::{Address, BadAddress};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// Where rule files are looked for unless told otherwise.
+const RULES_DIR: &str = "/etc/vedette/rules.d";
 
 /// A whole valid configuration.
 pub struct Config {
@@ -169,7 +171,7 @@ impl Label for Major {
 fn read_alerts(table: Option<&Table<'_>>) -> Alerts {
     let rules = match table.filter(|t| t.has("rules")) {
         Some(table) => table.texts("rules").into_iter().map(PathBuf::from).collect(),
-        None => vec![PathBuf::from(alert::RULES_DIR)],
+        None => vec![PathBuf::from(RULES_DIR)],
     };
     Alerts { rules, compat: table.and_then(|t| t.choice::<Major>("compat")).map_or(Compat::V3, |m| m.0) }
 }

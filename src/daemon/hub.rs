@@ -2,13 +2,15 @@
 //! same snapshot to the page, the store and the rules. It owns what it works on, so there are no locks, and it never
 //! waits for a disk, a broker or a scraper.
 
-use crate::alert::{Judge, Rule};
+use crate::alert::{self, Changes, Judge, Rule};
 use crate::base::clock::{Boot, Clock, Now, Window};
 use crate::base::label::Label;
 use crate::base::pulse::Pulse;
 use crate::base::quit::Quit;
 use crate::base::ring::Ring;
-use crate::metric::alarm::{Alarm, Message, Stamp, Transition};
+use crate::daemon::catalogue;
+use crate::daemon::status::Judged;
+use crate::metric::alarm::{Message, Stamp};
 use crate::metric::book::{Book, Hold, Series};
 use crate::metric::desc::{Desc, Family, Unit};
 use crate::metric::latest::{Latest, Snapshot};
@@ -89,6 +91,7 @@ pub struct Hub {
     pub reports: Ring<Report>,
     pub latest: Latest,
     pub judge: Judge,
+    pub rule_meters: alert::Meters,
     pub alerts: Alerts,
     pub cameras: Cameras,
     pub roster: Roster,
@@ -98,7 +101,8 @@ pub struct Hub {
     pub commits: mpsc::Sender<Commit>,
     pub fills: Vec<Fill>,
     pub page: watch::Sender<Option<Arc<Snapshot>>>,
-    pub alarms: watch::Sender<Arc<Vec<Alarm>>>,
+    /// What the judge thinks now, for the status.
+    pub judged: watch::Sender<Arc<Judged>>,
     pub pulse: Pulse,
     pub own: Own,
 }
@@ -158,8 +162,9 @@ impl Hub {
         match order {
             Order::Rules(rules) => {
                 let stamp = self.stamp(self.clock.now());
-                let transitions = self.judge.replace_rules(rules, &stamp);
-                self.commit(transitions, Vec::new());
+                let verdict = self.judge.replace_rules(rules, catalogue::names(), &stamp);
+                self.rule_meters.turn(&self.judge);
+                self.commit(verdict.changes, Vec::new());
             }
         }
     }
@@ -180,20 +185,20 @@ impl Hub {
         self.page.send_replace(Some(snapshot.clone()));
         self.store.append(snapshot.clone());
         let verdict = self.judge.judge(&snapshot, &self.stamp(now));
-        self.alarms.send_replace(Arc::new(self.judge.alarms().cloned().collect()));
+        self.judged.send_replace(Arc::new(Judged::of(&self.judge)));
         let messages = self.cameras.tick(&snapshot, &self.roster.roll());
-        self.commit(verdict.transitions, messages);
+        self.commit(verdict.changes, messages);
     }
 
     /// Hands transitions and messages to the one who waits for the disk. A commit that finds no room is lost and counted:
     /// the database has not moved for long, which its own alarm tells.
-    fn commit(&mut self, transitions: Vec<Transition>, cameras: Vec<Message>) {
+    fn commit(&mut self, changes: Changes, cameras: Vec<Message>) {
+        let Changes { transitions, keep: alarms } = changes;
         let mut messages = self.alerts.compose(&transitions, || self.events.reserve());
         messages.extend(cameras);
-        if transitions.is_empty() && messages.is_empty() {
+        if alarms.is_empty() && messages.is_empty() {
             return;
         }
-        let alarms = transitions.iter().map(|t| t.alarm.clone()).collect();
         if self.commits.try_send(Commit { alarms, transitions, messages }).is_err() {
             self.own.lost += 1;
         }
@@ -211,6 +216,7 @@ impl Hub {
         for (why, series) in &self.own.no_data {
             report.value(*series, self.latest.no_data(*why) as f64);
         }
+        self.rule_meters.fill(&self.judge, &mut report);
         for fill in &mut self.fills {
             fill(&mut report);
         }

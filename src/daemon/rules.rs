@@ -1,12 +1,11 @@
 //! Rule files: found, read, and each rule told what this box can do with it.
 
-use crate::alert::{self, Rule, Sheet, Standing};
+use crate::alert::{self, Kind, Rule, Sheet, Standing};
 use crate::base::fault::chain;
 use crate::base::settings::{Mistake, Severity};
 use crate::daemon::catalogue;
 use crate::query::Compat;
 use crate::world::files::{Files, Unreadable};
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// All rule files of a configuration.
@@ -44,15 +43,12 @@ impl Rules {
     }
 
     fn rank(&mut self) {
-        let families = catalogue::families();
-        let known: BTreeSet<&str> = families.iter().flat_map(|(_, all)| all.iter().map(|f| &*f.name)).collect();
         let rules = self.sheets.iter().flat_map(|s| s.rules.iter());
-        self.ranked = rules.map(|r| (r.clone(), r.standing(&known))).collect();
+        self.ranked = rules.map(|r| (r.clone(), Standing::of(r, catalogue::names()))).collect();
     }
 
-    /// Rules that the box judges.
-    pub fn local(&self) -> Vec<Rule> {
-        self.ranked.iter().filter(|(_, s)| matches!(s, Standing::Local)).map(|(r, _)| r.clone()).collect()
+    pub fn all(&self) -> Vec<Rule> {
+        self.ranked.iter().map(|(r, _)| r.clone()).collect()
     }
 
     /// Mistakes with the file they stand in.
@@ -73,12 +69,12 @@ impl Rules {
         for (file, mistake) in self.faults() {
             tracing::warn!(file, %mistake, "rule file has a mistake");
         }
-        let count = |wanted: fn(&Standing) -> bool| self.ranked.iter().filter(|(_, s)| wanted(s)).count();
+        let count = |kind| self.ranked.iter().filter(|(_, s)| s.kind() == kind).count();
         tracing::info!(
-            judged = count(|s| matches!(s, Standing::Local)),
-            foreign = count(|s| matches!(s, Standing::Foreign(_))),
-            unsupported = count(|s| matches!(s, Standing::Unsupported(_))),
-            broken = count(|s| matches!(s, Standing::Broken(_))),
+            local = count(Kind::Local),
+            foreign = count(Kind::Foreign),
+            unsupported = count(Kind::Unsupported),
+            broken = count(Kind::Broken),
             "rules read"
         );
     }

@@ -1,6 +1,6 @@
 //! What the control socket answers: the state of everything as one JSON object.
 
-use crate::alert::{Rule, Standing};
+use crate::alert::{Judge, Standing};
 use crate::base::clock::{Boot, Clock};
 use crate::base::label::Label;
 use crate::metric::alarm::Alarm;
@@ -8,8 +8,28 @@ use crate::metric::latest::Snapshot;
 use crate::metric::ledger::Ledger;
 use crate::metric::roster::Roster;
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use tokio::sync::watch;
+
+/// What the judge thinks at one tick.
+#[derive(Debug, Default)]
+pub struct Judged {
+    /// Pending and firing.
+    pub alarms: Vec<Alarm>,
+    /// Rules that are not judged here, or whose last round failed, as JSON objects.
+    pub left_out: Vec<Value>,
+}
+
+impl Judged {
+    pub fn of(judge: &Judge) -> Self {
+        let left_out = judge.rules().filter(|j| *j.standing != Standing::Local || j.error.is_some());
+        let left_out = left_out.map(|j| {
+            let why = j.error.map_or_else(|| j.standing.to_string(), |error| format!("failed: {error}"));
+            json!({"rule": &*j.rule.name, "at": j.rule.position(), "standing": j.standing.kind().label(), "why": why})
+        });
+        Judged { alarms: judge.alarms().cloned().collect(), left_out: left_out.collect() }
+    }
+}
 
 /// Everything a status is made of. Clones see the same.
 #[derive(Clone)]
@@ -18,10 +38,9 @@ pub struct Desk {
     pub clock: Clock,
     pub started: Boot,
     pub snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
-    pub alarms: watch::Receiver<Arc<Vec<Alarm>>>,
+    pub judged: watch::Receiver<Arc<Judged>>,
     pub ledger: Ledger,
     pub roster: Roster,
-    pub rules: Arc<Mutex<Vec<(Rule, Standing)>>>,
 }
 
 impl Desk {
@@ -67,16 +86,14 @@ impl Desk {
         });
         let brokers = self.ledger.brokers();
         let brokers = brokers.iter().map(|(name, connected)| json!({"name": name, "connected": connected}));
-        let alarms = self.alarms.borrow().clone();
-        let alarms = alarms.iter().map(|alarm| {
+        let judged = self.judged.borrow().clone();
+        let alarms = judged.alarms.iter().map(|alarm| {
             json!({
                 "rule": &*alarm.rule, "phase": alarm.phase.label(),
                 "labels": alarm.labels.without(&["alertname"]).to_string(),
                 "value": alarm.value, "active_since": alarm.active.wall.to_string(),
             })
         });
-        let rules = self.rules.lock().unwrap_or_else(|e| e.into_inner());
-        let not_judged = rules.iter().filter(|(_, s)| !matches!(s, Standing::Local)).map(|(r, s)| s.json(r));
         json!({
             "node": &*self.node,
             "version": VERSION,
@@ -88,7 +105,7 @@ impl Desk {
             "brokers": brokers.collect::<Vec<_>>(),
             "scrapers": scrapers.collect::<Vec<_>>(),
             "alarms": alarms.collect::<Vec<_>>(),
-            "rules_not_judged": not_judged.collect::<Vec<_>>(),
+            "rules_not_judged": judged.left_out,
         })
     }
 }
