@@ -114,7 +114,10 @@ fn a_camera_with_digest_login_is_watched_with_the_right_password_only() {
     };
     let (right, wrong) = (file("right", "s3cret-canary\n"), file("wrong", "other\n"));
     let entry = |id: &str, password: &str| {
-        format!("[[camera]]\nid = \"{id}\"\nurl = \"{}\"\nusername = \"viewer\"\npassword_file = \"{password}\"\n", camera.url)
+        format!(
+            "[[camera]]\nid = \"{id}\"\nurl = \"{}\"\nusername = \"viewer\"\npassword_file = \"{password}\"\n",
+            camera.url
+        )
     };
     let watching = Watching::start(&[entry("right", &right), entry("wrong", &wrong)].concat());
     watching.wait_connected("right");
@@ -122,7 +125,10 @@ fn a_camera_with_digest_login_is_watched_with_the_right_password_only() {
     assert_eq!(watching.reasons("right"), []);
     assert_eq!(watching.of("camera_connection_status", "wrong"), Some(0.0));
     let failures = watching.failures();
-    assert!(failures.iter().all(|f| f.starts_with("Denied Long watching camera wrong: describe failed, auth")), "{failures:?}");
+    assert!(
+        failures.iter().all(|f| f.starts_with("Denied Long watching camera wrong: describe failed, auth")),
+        "{failures:?}"
+    );
     assert!(!failures.concat().contains("canary"));
 }
 

@@ -41,9 +41,7 @@ impl GstCamera {
                 }
             }
         });
-        wait("the camera is ready", Duration::from_secs(20), || {
-            (!told.lock().unwrap().is_null()).then_some(())
-        });
+        wait("the camera is ready", Duration::from_secs(20), || (!told.lock().unwrap().is_null()).then_some(()));
         GstCamera { kid, url: format!("rtsp://127.0.0.1:{port}/main"), told }
     }
     /// What it said last: a count by name; 0 before it said any.

@@ -244,7 +244,13 @@ impl Session<'_> {
         let (headers, body) = match method {
             "DESCRIBE" => {
                 let sdp = self.sdp();
-                (format!("Content-Base: {url}/\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n", sdp.len()), sdp)
+                (
+                    format!(
+                        "Content-Base: {url}/\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n",
+                        sdp.len()
+                    ),
+                    sdp,
+                )
             }
             "SETUP" => (format!("Transport: {transport}\r\n{session}"), String::new()),
             "PLAY" => {
@@ -285,7 +291,9 @@ impl Session<'_> {
             Fault::Fin { after } if frame == after => return Ok(Some(End::Close)),
             Fault::Rst { after } if frame == after => return Ok(Some(End::Reset)),
             Fault::Garbage { after } if frame == after => self.stream.write_all(b"\x00\x01garbage\x02\x03\r\n\r\n")?,
-            Fault::Asks { after } if frame == after => self.stream.write_all(b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n")?,
+            Fault::Asks { after } if frame == after => {
+                self.stream.write_all(b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n")?
+            }
             Fault::Gap { after, packets } if frame == after => self.seq = self.seq.wrapping_add(packets),
             Fault::SeqReset { after } if frame == after => self.seq = self.seq.wrapping_sub(20_000),
             Fault::SsrcChange { after } if frame == after => self.ssrc ^= 0xffff,
