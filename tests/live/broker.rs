@@ -58,8 +58,9 @@ impl Outbox for Rows {
         let numbered = rows.iter().enumerate().map(|(n, message)| Row { id: n as u64 + 1, message: message.clone() });
         numbered.filter(|row| row.id > after).take(most).collect()
     }
-    async fn done(&self, sink: &str, id: u64) {
-        self.cursors.lock().unwrap().insert(sink.to_owned(), id);
+    async fn done(&self, sink: &str, ids: Vec<u64>) {
+        let last = ids.last().copied().expect("never nothing");
+        self.cursors.lock().unwrap().insert(sink.to_owned(), last);
     }
     async fn states(&self) -> Vec<Message> {
         let mut states = BTreeMap::new();
