@@ -58,8 +58,9 @@ impl Outbox for Rows {
         let numbered = rows.iter().enumerate().map(|(n, message)| Row { id: n as u64 + 1, message: message.clone() });
         numbered.filter(|row| row.id > after).take(most).collect()
     }
-    async fn done(&self, sink: &str, id: u64) {
-        self.cursors.lock().unwrap().insert(sink.to_owned(), id);
+    async fn done(&self, sink: &str, ids: Vec<u64>) {
+        let last = ids.last().copied().expect("never nothing");
+        self.cursors.lock().unwrap().insert(sink.to_owned(), last);
     }
     async fn states(&self) -> Vec<Message> {
         let mut states = BTreeMap::new();
@@ -180,11 +181,18 @@ fn json(payload: &str) -> Value {
     serde_json::from_str(payload).unwrap_or_else(|e| panic!("{payload:?}: {e}"))
 }
 
-/// Sequence numbers of the events, in order, repeats dropped as a subscriber would.
+/// Sequence numbers of the events, in order, repeats dropped as a subscriber would. Each names the one before.
 fn sequence(events: &[String]) -> Vec<u64> {
     let mut ids = BTreeSet::new();
+    let mut last = None;
     let fresh = events.iter().map(|e| json(e)).filter(|e| ids.insert(e["id"].as_str().unwrap().to_owned()));
-    fresh.map(|e| e["seq"].as_u64().unwrap()).collect()
+    fresh
+        .map(|event| {
+            assert_eq!(event["prev"].as_u64(), last, "an event is missing before {event}");
+            last = event["seq"].as_u64();
+            last.unwrap()
+        })
+        .collect()
 }
 
 fn retained(broker: &Broker, arguments: &[&str], enough: usize) -> BTreeMap<String, String> {

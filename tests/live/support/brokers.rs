@@ -3,7 +3,6 @@
 use super::{Kid, free_port, wait};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use std::io::{BufRead, BufReader};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -55,21 +54,37 @@ impl Broker {
     }
 
     /// A configuration made for this folder and port.
-    pub fn with(configure: impl FnOnce(&Path, u16) -> String) -> Self {
-        let (dir, port) = (TempDir::new().unwrap(), free_port());
-        let text = configure(dir.path(), port) + STAY;
-        std::fs::write(dir.path().join("mosquitto.conf"), text).unwrap();
-        let mut broker = Broker { dir, port, kid: None };
-        broker.start();
-        broker
+    pub fn with(configure: impl Fn(&Path, u16) -> String) -> Self {
+        let dir = TempDir::new().unwrap();
+        let mut broker = Broker { dir, port: 0, kid: None };
+        // Between finding a free port and listening on it somebody else may take it.
+        for _ in 0..5 {
+            broker.port = free_port();
+            let text = configure(broker.dir.path(), broker.port) + STAY;
+            std::fs::write(broker.path("mosquitto.conf"), text).unwrap();
+            if broker.try_start() {
+                return broker;
+            }
+        }
+        panic!("mosquitto does not start: {}", std::fs::read_to_string(broker.path("log")).unwrap());
     }
 
+    /// On the same port as before.
     pub fn start(&mut self) {
-        let log = std::fs::File::create(self.dir.path().join("log")).unwrap();
+        wait("the port to be free again", SOON, || self.try_start().then_some(()));
+    }
+
+    fn try_start(&mut self) -> bool {
+        let log = std::fs::File::create(self.path("log")).unwrap();
         let mut command = Command::new("mosquitto");
-        command.arg("-c").arg(self.dir.path().join("mosquitto.conf"));
-        self.kid = Some(Kid::spawn(command.stdout(Stdio::null()).stderr(log)));
-        wait("mosquitto to listen", SOON, || TcpStream::connect(("127.0.0.1", self.port)).ok());
+        command.arg("-c").arg(self.path("mosquitto.conf")).stdout(Stdio::null()).stderr(log);
+        let mut kid = Kid::spawn(&mut command);
+        let running = wait("mosquitto to listen or to give up", SOON, || {
+            let said = std::fs::read_to_string(self.path("log")).unwrap();
+            said.contains(" running").then_some(true).or_else(|| kid.0.try_wait().unwrap().map(|_| false))
+        });
+        self.kid = running.then_some(kid);
+        running
     }
 
     /// SIGKILL: what it retained is gone with it.
