@@ -40,7 +40,7 @@ pub struct Kind {
 }
 
 /// All probes. A new one is a folder and a line here.
-pub static KINDS: &[&Kind] = &[&camera::KIND];
+pub static KINDS: &[&Kind] = &[&camera::KIND, &uplink::KIND];
 
 /// One configured thing to watch.
 pub struct Target {

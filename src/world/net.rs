@@ -3,10 +3,9 @@
 mod http;
 mod kernel;
 mod real;
-mod script;
+pub mod script;
 
-pub use real::Sockets;
-pub use script::Script;
+pub use real::Real;
 
 use crate::base::clock::Wall;
 use crate::base::label::Label;

@@ -99,11 +99,11 @@ fn list<T>(table: &Table<'_>, key: &str, instead: &str, parse: fn(&str) -> Optio
 fn host_port(text: &str) -> Option<(String, u16)> {
     let (host, port) = text.rsplit_once(':')?;
     let port = port.parse().ok().filter(|port| *port > 0)?;
-    let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    match literal {
-        Some(address) => (url::Host::parse(host).ok()?, Some((address.to_owned(), port))).1,
-        None => Some((host_name(host)?, port)),
+    if host.starts_with('[') {
+        let url::Host::Ipv6(address) = url::Host::parse(host).ok()? else { return None };
+        return Some((address.to_string(), port));
     }
+    Some((host_name(host)?, port))
 }
 
 fn plain_url(text: &str) -> Option<Url> {

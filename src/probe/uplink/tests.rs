@@ -1,1 +1,216 @@
+use super::*;
+use crate::base::clock::Sim;
+use crate::base::quit;
+use crate::base::ring::Ring;
+use crate::base::settings as base;
+use crate::metric::book::Book;
+use crate::metric::latest::Latest;
+use crate::metric::roster::Roster;
+use crate::world::{World, broker, files, net, rtsp};
+use std::time::Duration;
 
+const FULL: &str = "id = \"wan\"\ntcp = [\"central:9090\", \"10.0.0.2:22\"]\nhttp = [\"http://central/-/healthy\"]\n\
+                    dns = [\"central\"]\nbrokers = true\n";
+
+fn read(text: &str) -> (Option<Settings>, Vec<String>) {
+    let (settings, mistakes) = base::read(text, |table| {
+        let settings = settings::read(&table);
+        table.finish();
+        settings
+    });
+    (settings, mistakes.iter().map(ToString::to_string).collect())
+}
+
+/// An uplink on a scripted network, run for real through its session.
+struct Rig {
+    sim: Sim,
+    net: net::script::Script,
+    ledger: Ledger,
+    ring: Ring<Report>,
+    latest: Latest,
+    quitter: Option<quit::Quitter>,
+    running: tokio::task::JoinHandle<()>,
+}
+
+fn rig(text: &str, net: net::script::Script) -> Rig {
+    let (sim, book, ledger) = (Sim::new(), Book::default(), Ledger::default());
+    let world = World {
+        clock: sim.clock(),
+        boot_id: "boot".into(),
+        rtsp: Arc::new(rtsp::script::Script::default()),
+        net: Arc::new(net.clone()),
+        files: Arc::new(files::Disk),
+        broker: Arc::new(broker::script::Script::default()),
+    };
+    let mut kit = Kit::new(world, book.clone(), Roster::default(), ledger.clone());
+    let target = base::read(text, |table| (KIND.read)(&table)).0.unwrap();
+    let Work::Session(mut session) = (target.open)(&mut kit) else { panic!("an uplink is a session") };
+    let ring = Ring::new(100);
+    let (quitter, quit) = quit::pair();
+    let tap = Tap::new(ring.clone());
+    let running = tokio::spawn(async move { session.run(&tap, &quit).await.unwrap() });
+    Rig { sim, net, ledger, ring, latest: Latest::new(book), quitter: Some(quitter), running }
+}
+
+impl Rig {
+    /// The page after the next report.
+    async fn page(&mut self) -> BTreeMap<String, f64> {
+        for report in self.ring.take().await {
+            self.latest.apply(&report);
+        }
+        let snapshot = self.latest.snapshot(self.sim.clock().now());
+        snapshot.rows.iter().map(|r| (format!("{}{}", r.meta.family.name, r.meta.labels), r.value)).collect()
+    }
+    /// The page one round later.
+    async fn next(&mut self) -> BTreeMap<String, f64> {
+        self.sim.advance(Duration::from_secs(15));
+        self.page().await
+    }
+}
+
+fn up(check: &str) -> String {
+    format!("uplink_check_up{{check=\"{check}\",uplink=\"wan\"}}")
+}
+
+fn failures(check: &str, reason: &str) -> String {
+    format!("uplink_check_failures_total{{check=\"{check}\",reason=\"{reason}\",uplink=\"wan\"}}")
+}
+
+const UP: &str = "uplink_up{uplink=\"wan\"}";
+
+#[tokio::test]
+async fn one_far_answer_is_enough_and_two_silent_rounds_are_an_outage() {
+    let net = net::script::Script::default();
+    net.tcp("10.0.0.2", 22, Ok(()));
+    let mut rig = rig(FULL, net);
+    let page = rig.page().await;
+    assert_eq!((page[UP], page[&up("tcp")], page[&up("http")]), (1.0, 1.0, 0.0));
+    assert_eq!(page[&failures("tcp", "unreachable")], 1.0, "the other target of the kind");
+    assert_eq!(page[&failures("tcp", "refused")], 0.0, "counters start at 0");
+    rig.net.tcp("10.0.0.2", 22, Err(net::Reason::Timeout));
+    let page = rig.next().await;
+    assert_eq!((page[UP], page[&up("tcp")]), (1.0, 0.0), "one silent round is no outage");
+    assert_eq!(page[&failures("tcp", "timeout")], 1.0);
+    assert!(!page.contains_key("uplink_check_duration_seconds{check=\"tcp\",uplink=\"wan\"}"));
+    assert_eq!(rig.next().await[UP], 0.0);
+    rig.net.http("http://central/-/healthy", Ok(404));
+    let page = rig.next().await;
+    assert_eq!((page[UP], page[&up("http")]), (1.0, 1.0), "a 404 came all the way");
+    rig.net.http("http://central/-/healthy", Ok(502));
+    let page = rig.next().await;
+    assert_eq!((page[&up("http")], page[&failures("http", "status")]), (0.0, 1.0));
+}
+
+#[tokio::test]
+async fn without_far_targets_there_is_no_uplink_up() {
+    let mut rig = rig("id = \"wan\"\ndns = [\"central\"]\n", net::script::Script::default());
+    rig.net.dns("central", Ok(2));
+    let page = rig.page().await;
+    assert!(!page.contains_key(UP), "{page:?}");
+    assert!(page.contains_key(&up("dns")) && !page.contains_key(&up("tcp")));
+}
+
+#[tokio::test]
+async fn the_kernel_tells_of_route_and_carrier() {
+    let net = net::script::Script::default();
+    net.routes(&["eth0", "wwan0"]);
+    net.carrier("eth0", true);
+    let mut rig = rig(FULL, net);
+    let page = rig.page().await;
+    assert_eq!((page[&up("route")], page[&up("carrier")]), (1.0, 1.0));
+    rig.net.carrier("eth0", false);
+    let page = rig.next().await;
+    assert_eq!((page[&up("carrier")], page[&failures("carrier", "no_carrier")]), (0.0, 1.0));
+    rig.net.routes(&[]);
+    let page = rig.next().await;
+    assert_eq!((page[&up("route")], page[&failures("route", "no_route")]), (0.0, 1.0));
+    assert!(!page.contains_key(&up("carrier")), "without a route nobody knows whose carrier");
+}
+
+#[tokio::test]
+async fn a_named_interface_is_the_one_whose_route_and_carrier_count() {
+    let net = net::script::Script::default();
+    net.routes(&["wwan0"]);
+    net.carrier("wwan0", true);
+    net.carrier("eth0", true);
+    let mut rig = rig("id = \"wan\"\ninterface = \"eth0\"\ntcp = [\"c:1\"]\n", net);
+    let page = rig.page().await;
+    assert_eq!((page[&up("route")], page[&up("carrier")]), (0.0, 1.0));
+}
+
+#[tokio::test]
+async fn scrapers_and_brokers_are_taken_from_the_ledger_once_there_are_any() {
+    let mut rig = rig(FULL, net::script::Script::default());
+    let page = rig.page().await;
+    assert!(!page.contains_key(&up("scraped")) && !page.contains_key(&up("broker")), "{page:?}");
+    rig.ledger.broker("siren", false);
+    for _ in 0..3 {
+        rig.ledger.scraped("10.0.0.9 Prometheus", rig.sim.clock().boot());
+        rig.next().await;
+    }
+    let page = rig.next().await;
+    assert_eq!((page[&up("scraped")], page[&up("broker")]), (0.0, 0.0), "30 s of silence after 15 s steps");
+    rig.ledger.scraped("10.0.0.9 Prometheus", rig.sim.clock().boot());
+    rig.ledger.broker("guard", true);
+    let page = rig.next().await;
+    assert_eq!((page[&up("scraped")], page[&up("broker")]), (1.0, 1.0));
+    assert!(page[&failures("scraped", "silent")] >= 1.0);
+    rig.ledger.forget("10.0.0.9 Prometheus");
+    assert!(!rig.next().await.contains_key(&up("scraped")), "a forgotten scraper leaves no opinion");
+}
+
+#[tokio::test]
+async fn an_uplink_stops_when_asked() {
+    let mut rig = rig(FULL, net::script::Script::default());
+    rig.page().await;
+    rig.quitter.take().unwrap().quit();
+    rig.running.await.unwrap();
+}
+
+#[test]
+fn mistakes_in_an_uplink_are_told_without_repeating_a_password() {
+    let (settings, mistakes) = read(
+        "id = \"wan\"\ntcp = [\"central\"]\nhttp = [\"http://root:hunter2@central/\"]\ndns = [\"a b\"]\n\
+         every = \"5s\"\ntimeout = \"10s\"\ninterface = \"a/b\"\n",
+    );
+    assert!(settings.is_none());
+    assert_eq!(mistakes.len(), 5, "{mistakes:#?}");
+    assert!(
+        mistakes[0].starts_with("2:7: error: entry 1 of `tcp` cannot be asked; write \"host:port\""),
+        "{mistakes:?}"
+    );
+    assert!(!mistakes.concat().contains("hunter2"));
+}
+
+#[test]
+fn targets_are_read_as_people_write_them() {
+    let (settings, mistakes) =
+        read("id = \"wan\"\ntcp = [\"[fd00::1]:9090\", \"10.0.0.1:22\", \"my_box.lan:1\"]\nevery = \"2s\"\n");
+    assert_eq!(mistakes, [""; 0]);
+    let settings = settings.unwrap();
+    assert_eq!(settings.tcp[0], ("fd00::1".to_owned(), 9090));
+    assert_eq!(settings.timeout, Duration::from_secs(2), "a default does not outlast a short round");
+    for bad in ["x:0", "x:65536", "::1:80", "[x]:1", ":80", "x y:1"] {
+        assert!(read(&format!("id = \"wan\"\ntcp = [\"{bad}\"]\n")).0.is_none(), "{bad}");
+    }
+}
+
+#[test]
+fn the_sample_names_every_key_with_its_default() {
+    let sample: String = KIND
+        .sample
+        .lines()
+        .filter_map(|l| l.strip_prefix('#'))
+        .filter(|l| !l.starts_with(['#', ' ', '[']))
+        .map(|l| format!("{l}\n"))
+        .collect();
+    let (settings, mistakes) = read(&sample);
+    assert_eq!(mistakes, [""; 0], "{sample}");
+    let settings = settings.unwrap();
+    let bare = read("id = \"wan\"\ntcp = [\"x:1\"]\n").0.unwrap();
+    assert_eq!((settings.every, settings.timeout), (bare.every, bare.timeout));
+    assert_eq!((settings.scraped, settings.brokers), (bare.scraped, bare.brokers));
+    for key in ["tcp", "http", "dns", "interface"] {
+        assert!(sample.contains(&format!("{key} = ")), "{key}");
+    }
+}

@@ -1,6 +1,6 @@
 //! One GET, with nothing kept: an uplink check wants to know whether the road is open now, not an hour ago.
 
-use super::real::Sockets;
+use super::real::Real;
 use super::{Got, Missed, Reason};
 use crate::base::clock::Wall;
 use bytes::{Bytes, BytesMut};
@@ -22,7 +22,7 @@ use url::{Host, Url};
 /// Body bytes that are read and kept.
 const BODY: usize = 64 * 1024;
 
-pub async fn get(sockets: &Sockets, url: &Url) -> Result<Got, Missed> {
+pub async fn get(real: &Real, url: &Url) -> Result<Got, Missed> {
     let host = match url.host() {
         Some(Host::Domain(name)) => name.to_owned(),
         Some(Host::Ipv4(address)) => address.to_string(),
@@ -30,11 +30,11 @@ pub async fn get(sockets: &Sockets, url: &Url) -> Result<Got, Missed> {
         None => return Err(Reason::Name.into()),
     };
     let port = url.port_or_known_default().ok_or(Reason::Name)?;
-    let stream = sockets.open(&host, port).await?;
+    let stream = real.open(&host, port).await?;
     if url.scheme() != "https" {
         return talk(stream, url).await;
     }
-    let connector = sockets.tls.get_or_try_init(roots).await?;
+    let connector = real.tls.get_or_try_init(roots).await?;
     let name = ServerName::try_from(host).map_err(|e| Missed::new(Reason::Tls, e))?;
     let stream = connector.connect(name, stream).await.map_err(|e| Missed::new(Reason::Tls, e))?;
     talk(stream, url).await

@@ -3,7 +3,7 @@
 use super::{Asking, Got, Missed, Net, Reason, http, kernel};
 use crate::base::clock::Clock;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,16 +20,16 @@ const ADDRESSES: usize = 8;
 /// For a question to the kernel's own tables, which takes microseconds unless a driver is stuck.
 const KERNEL: Duration = Duration::from_secs(2);
 
-/// Sockets of this machine.
-pub struct Sockets {
+/// The network as this machine sees it.
+pub struct Real {
     clock: Clock,
     lookups: Arc<Semaphore>,
     pub(super) tls: OnceCell<TlsConnector>,
 }
 
-impl Sockets {
-    pub fn new(clock: Clock) -> Sockets {
-        Sockets { clock, lookups: Arc::new(Semaphore::new(LOOKUPS)), tls: OnceCell::new() }
+impl Real {
+    pub fn new(clock: Clock) -> Real {
+        Real { clock, lookups: Arc::new(Semaphore::new(LOOKUPS)), tls: OnceCell::new() }
     }
 
     async fn bounded<T>(&self, bound: Duration, work: impl Future<Output = Result<T, Missed>>) -> Result<T, Missed> {
@@ -37,6 +37,9 @@ impl Sockets {
     }
 
     async fn lookup(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Missed> {
+        if let Ok(address) = host.parse::<IpAddr>() {
+            return Ok(vec![SocketAddr::new(address, port)]);
+        }
         let lane = self.lookups.clone().acquire_owned().await.map_err(|e| Missed::new(Reason::Other, e))?;
         let host = host.to_owned();
         // Not awaited in place: who gives up waiting leaves the lane taken until the resolver really returned.
@@ -68,7 +71,7 @@ impl Sockets {
     }
 }
 
-impl Net for Sockets {
+impl Net for Real {
     fn connect<'a>(&'a self, host: &'a str, port: u16, bound: Duration) -> Asking<'a, ()> {
         Box::pin(self.bounded(bound, async move { self.open(host, port).await.map(drop) }))
     }
