@@ -3,12 +3,14 @@
 use super::*;
 use proptest::prelude::*;
 
-/// Series in a line each: name, labels, and values every 10 s from 0; `_` is a hole, `x` a stale marker.
+/// Name, labels, and values every 10 s from 0; `_` is a hole, `x` a stale marker.
+type Line<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+
 struct Table(Vec<(Labels, Vec<Sample>)>);
 
 impl Table {
-    fn new(lines: &[(&str, &[(&str, &str)], &str)]) -> Table {
-        let line = |(name, labels, values): &(&str, &[(&str, &str)], &str)| {
+    fn new(lines: &[Line<'_>]) -> Table {
+        let line = |(name, labels, values): &Line<'_>| {
             let labels = Labels::new(labels.iter().copied().chain([(NAME, *name)]));
             let sample = |(i, said): (usize, &str)| {
                 let value = if said == "x" { f64::from_bits(STALE) } else { said.parse().ok()? };
@@ -212,6 +214,27 @@ fn an_absurdly_deep_text_is_refused_and_not_a_crash() {
         "x".repeat(100_000),
     ] {
         assert!(matches!(Expr::parse(&text, Compat::V3), Err(Refused::Unsupported { .. })), "{}", &text[..20]);
+    }
+}
+
+#[test]
+fn durations_and_instants_out_of_range_are_refused_and_not_a_crash() {
+    for text in [
+        "rate(x[1e30])",
+        "x offset 1e30",
+        "x offset -1e30",
+        "x offset NaN",
+        "rate(x[1e30:1s])",
+        "rate(x[1h:1e30])",
+        "rate(x[99999999999y])",
+        "x offset 99999999y",
+    ] {
+        assert!(matches!(Expr::parse(text, Compat::V3), Err(Refused::Broken { .. })), "{text}");
+    }
+    let table = Table::new(&[("m", &[], "1 2")]);
+    let expr = Expr::parse("sum_over_time(m[1m:10s]) + sum_over_time(m[1m] offset -1h)", Compat::V3).unwrap();
+    for at in [i64::MIN, i64::MAX] {
+        assert_eq!(expr.eval(&table, at), Ok(Value::Vector(Vec::new())));
     }
 }
 
