@@ -150,6 +150,10 @@ fn rule(map: &Map<'_>, group: &Arc<Group>, shared: &[(String, Template)], compat
     labels.extend(shared.iter().filter(|(n, _)| !labels.iter().any(|(own, _)| own == n)).cloned().collect::<Vec<_>>());
     let annotations = templates(map, "annotations", "annotation");
     if recording {
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+        if !name.chars().all(fits) || name.starts_with(|c: char| c.is_ascii_digit()) {
+            map.mistake("record", format!("{name:?} is not a metric name"), "write letters, digits, _ and :");
+        }
         for key in ["for", "keep_firing_for", "annotations"].into_iter().filter(|key| map.has(key)) {
             map.mistake(key, format!("`{key}` in a recording rule"), "only alerting rules have it; leave it out");
         }
