@@ -89,7 +89,8 @@ pub(crate) fn ranked(a: f64, b: f64, descending: bool) -> Ordering {
 
 /// `k` of `topk`: below 1 selects nothing; what no 64-bit integer holds is an error.
 fn count(k: f64) -> Result<usize, EvalError> {
-    if k.is_nan() || k >= 9_223_372_036_854_775_808.0 || k < -9_223_372_036_854_775_808.0 {
+    const BOUND: f64 = 9_223_372_036_854_775_808.0;
+    if !(-BOUND..BOUND).contains(&k) {
         return Err(EvalError::Overflow { value: number(k) });
     }
     Ok(k.max(0.0) as usize)

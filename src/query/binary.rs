@@ -34,7 +34,7 @@ fn holds(op: Op, a: f64, b: f64) -> bool {
 
 /// Arithmetic changes what a number means, so the name goes; a filter lets it stand. Prometheus 2 forgot `atan2`.
 fn drops_name(op: Op, compat: Compat) -> bool {
-    !op.compares() && !(op == Op::Atan2 && compat == Compat::V2)
+    !(op.compares() || op == Op::Atan2 && compat == Compat::V2)
 }
 
 pub(crate) fn with_scalar(

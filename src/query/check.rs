@@ -25,7 +25,10 @@ pub(crate) fn check(text: &str, compat: Compat) -> Result<(Plan, Vec<Selection>)
     if text.len() > LONGEST {
         return Err(unsupported(format!("an expression longer than {LONGEST} bytes")));
     }
-    let ast = parser::parse(text).map_err(|what| explain(what, compat))?;
+    // The parser panics on a duration that is too long for its type (`[1e30]`).
+    let ast = std::panic::catch_unwind(|| parser::parse(text))
+        .unwrap_or_else(|_| Err("the parser stumbled over it: a duration out of range".into()))
+        .map_err(|what| explain(what, compat))?;
     let mut walk = Walk { compat, selections: Vec::new(), depth: 0, back: 0, steps: 1 };
     let plan = match ast.value_type() {
         ValueType::Scalar => Plan::Scalar(walk.scalar(&ast)?),

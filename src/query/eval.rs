@@ -51,7 +51,7 @@ impl Instant<'_> {
     fn vector(&self, vector: &Vector) -> Points {
         let points = match vector {
             // A source has every series once, and these do not change labels: nothing to check.
-            Vector::Select(selector) => return Ok(self.newest(selector, |s| s.value)?),
+            Vector::Select(selector) => return self.newest(selector, |s| s.value),
             Vector::Lift(scalar) => return Ok(vec![Point { labels: Labels::default(), value: self.scalar(scalar)? }]),
             Vector::Sort { of, descending } => {
                 let mut points = self.vector(of)?;
@@ -121,15 +121,12 @@ impl Instant<'_> {
 
     /// The oldest instant that still counts in a window of `length` ms that ends at `to`.
     fn oldest(&self, to: i64, length: i64) -> i64 {
-        to.saturating_sub(length).saturating_add(match self.compat {
-            Compat::V2 => 0,
-            Compat::V3 => 1,
-        })
+        to - length + i64::from(self.compat == Compat::V3)
     }
 
     /// The newest sample of each series within the lookback; a stale marker ends a series.
     fn newest(&self, selector: &Selector, take: fn(&Sample) -> f64) -> Points {
-        let to = self.at.saturating_sub(selector.offset);
+        let to = self.at - selector.offset;
         let found = self.source.select(&selector.matchers, self.oldest(to, LOOKBACK), to)?;
         let alive = found.into_iter().filter_map(|stretch| {
             let last = stretch.samples.last().filter(|s| !is_stale(s.value))?;
@@ -138,26 +135,25 @@ impl Instant<'_> {
         Ok(alive.collect())
     }
 
-    /// The ends of the range, and the series that have samples in it; stale markers are skipped.
+    /// The ends of the range, and the series that have samples in it; stale markers are skipped. The steps of a
+    /// subquery are evaluated one by one: two series of one label set are an error only where they meet, while
+    /// Prometheus, which works series by series, refuses them even if they never do.
     fn ranged(&self, range: &Range) -> Result<((i64, i64), Vec<Ranged>), EvalError> {
         match range {
             Range::Of { selector, length } => {
-                let to = self.at.saturating_sub(selector.offset);
+                let to = self.at - selector.offset;
                 let found = self.source.select(&selector.matchers, self.oldest(to, *length), to)?;
                 let series = found.into_iter().filter_map(|stretch| {
                     let samples: Vec<_> = stretch.samples.iter().filter(|s| !is_stale(s.value)).copied().collect();
                     (!samples.is_empty()).then(|| Ranged { labels: stretch.labels.clone(), samples })
                 });
-                Ok(((to.saturating_sub(*length), to), series.collect()))
+                Ok(((to - length, to), series.collect()))
             }
             Range::Sub { of, length, step, offset } => {
-                let to = self.at.saturating_sub(*offset);
+                let to = self.at - offset;
                 let mut series: BTreeMap<Labels, Vec<Sample>> = BTreeMap::new();
                 let oldest = self.oldest(to, *length);
-                let mut at = oldest.div_euclid(*step) * step;
-                if at < oldest {
-                    at += step;
-                }
+                let mut at = (oldest + step - 1).div_euclid(*step) * step;
                 while at <= to {
                     for point in (Instant { at, ..*self }).vector(of)? {
                         series.entry(point.labels).or_default().push(Sample { at, value: point.value });
@@ -165,7 +161,7 @@ impl Instant<'_> {
                     at += step;
                 }
                 let series = series.into_iter().map(|(labels, samples)| Ranged { labels, samples });
-                Ok(((to.saturating_sub(*length), to), series.collect()))
+                Ok(((to - length, to), series.collect()))
             }
         }
     }

@@ -32,6 +32,9 @@ pub const STALE: u64 = 0x7ff0_0000_0000_0002;
 /// How far back, in ms, an instant selector looks for its sample (Prometheus' default `query.lookback-delta`).
 const LOOKBACK: i64 = 5 * 60 * 1000;
 
+/// Instants beyond this, in ms, are taken as this: 100 000 years either way, so that no sum of times overflows.
+const FARTHEST: i64 = 100_000 * 366 * 24 * 3600 * 1000;
+
 /// True for the stale marker only.
 pub fn is_stale(value: f64) -> bool {
     value.to_bits() == STALE
@@ -163,7 +166,7 @@ impl Expr {
 
     /// Its value at the instant `at` (ms, on the source's clock).
     pub fn eval(&self, source: &dyn Source, at: i64) -> Result<Value, EvalError> {
-        eval::eval(&self.plan, source, at, self.compat)
+        eval::eval(&self.plan, source, at.clamp(-FARTHEST, FARTHEST), self.compat)
     }
 
     pub(crate) fn selections(&self) -> &[Selection] {

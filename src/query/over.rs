@@ -21,9 +21,9 @@ pub(crate) struct Span<'a> {
 /// The function of that name, whether it keeps the metric name, and where its range stands among the arguments.
 pub(crate) fn named(name: &str) -> Option<(OverFn, bool, usize)> {
     let f: fn(&Span<'_>, &[f64]) -> Option<f64> = match name {
-        "rate" => |s, _| s.extrapolated(true).map(|v| v / (s.length() / 1000.0)),
-        "increase" => |s, _| s.extrapolated(true),
-        "delta" => |s, _| s.extrapolated(false),
+        "rate" => |s, _| s.extrapolated(true, (s.to - s.from) as f64 / 1000.0),
+        "increase" => |s, _| s.extrapolated(true, 1.0),
+        "delta" => |s, _| s.extrapolated(false, 1.0),
         "irate" => |s, _| {
             let (before, last) = s.newest()?;
             let grown = if last.value < before.value { last.value } else { last.value - before.value };
@@ -54,11 +54,6 @@ impl Span<'_> {
         self.samples.iter().map(|s| s.value)
     }
 
-    /// ms.
-    fn length(&self) -> f64 {
-        (self.to - self.from) as f64
-    }
-
     fn newest(&self) -> Option<(Sample, Sample)> {
         match self.samples {
             [.., before, last] => Some((*before, *last)),
@@ -70,14 +65,16 @@ impl Span<'_> {
         self.samples.windows(2).filter(|w| counts(w[0].value, w[1].value)).count() as f64
     }
 
-    /// Growth over the whole range (functions.go `extrapolatedRate`): the growth between the first and the last
+    /// Growth over the whole range, divided by `per` (functions.go `extrapolatedRate`): the growth between the first and the last
     /// sample, stretched to the ends of the range where samples come close to them, else by half a mean interval.
     /// A counter is not stretched to before its zero point.
-    fn extrapolated(&self, counter: bool) -> Option<f64> {
+    fn extrapolated(&self, counter: bool, per: f64) -> Option<f64> {
         let [first, .., last] = self.samples else { return None };
         let mut growth = last.value - first.value;
         if counter {
-            growth += self.samples.windows(2).filter(|w| w[1].value < w[0].value).map(|w| w[0].value).sum::<f64>();
+            for reset in self.samples.windows(2).filter(|w| w[1].value < w[0].value) {
+                growth += reset[0].value;
+            }
         }
         let seconds = |ms: i64| ms as f64 / 1000.0;
         let sampled = seconds(last.at - first.at);
@@ -94,7 +91,7 @@ impl Span<'_> {
             Compat::V3 => bounded(start).min(to_zero),
         };
         let end = bounded(seconds(self.to - last.at));
-        Some(growth * ((sampled + start + end) / sampled))
+        Some(growth * ((sampled + start + end) / sampled / per))
     }
 
     /// Slope per s and value at `origin` (ms) of the least-squares line.
@@ -121,7 +118,8 @@ impl Span<'_> {
             mean.add(off / count);
             square.add(off * (value - mean.value()));
         }
-        square.value() / count
+        // Prometheus 2 loses what overflows.
+        if square.sum.is_infinite() && self.compat == Compat::V2 { f64::NAN } else { square.value() / count }
     }
 }
 

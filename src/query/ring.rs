@@ -173,3 +173,69 @@ impl Source for Ring {
         Ok(found)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::{Compat, Value};
+
+    fn labels(name: &str, cam: &str) -> Labels {
+        Labels::new([(NAME, name), ("cam", cam)])
+    }
+
+    fn vector(ring: &Ring, text: &str, at: i64) -> Vec<f64> {
+        match Expr::parse(text, Compat::V3).unwrap().eval(ring, at).unwrap() {
+            Value::Vector(points) => points.iter().map(|p| p.value).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn only_what_rules_select_is_kept_and_only_as_long_as_they_look_back() {
+        let rules = ["rate(a{cam=\"x\"}[1m]) > 1", "b"].map(|text| Expr::parse(text, Compat::V3).unwrap());
+        let mut ring = Ring::new(&rules);
+        let rows = [labels("a", "x"), labels("a", "y"), labels("b", "x"), labels("c", "x")];
+        for step in 0..1000 {
+            ring.push(step * 5000, rows.iter().map(|l| (l, step as f64)));
+        }
+        // 60 s and 300 s at 5 s, plus one interval, plus what is not tidied yet.
+        let Held { series, samples } = ring.held();
+        assert_eq!(series, 2);
+        assert!((13 + 61..=(13 + 61) * 9 / 8 + 2).contains(&samples), "{samples} samples");
+        assert_eq!(vector(&ring, "delta(a{cam=\"x\"}[1m])", 999 * 5000), [12.0]);
+        assert_eq!(vector(&ring, "count_over_time(b[5m])", 999 * 5000), [60.0]);
+    }
+
+    #[test]
+    fn a_series_missing_from_a_push_ends_at_once_and_leaves_in_time() {
+        let rules = [Expr::parse("a", Compat::V3).unwrap()];
+        let mut ring = Ring::new(&rules);
+        let (x, y) = (labels("a", "x"), labels("a", "y"));
+        ring.push(0, [(&x, 1.0), (&y, 2.0)]);
+        ring.push(5000, [(&y, 3.0)]);
+        ring.push(5000, [(&x, 9.0)]);
+        assert_eq!(vector(&ring, "a", 5000), [3.0]);
+        assert_eq!(vector(&ring, "a", 4999), [1.0, 2.0]);
+        for step in 2..200 {
+            ring.push(step * 5000, [(&y, 3.0)]);
+        }
+        assert_eq!(ring.held().series, 1);
+        ring.push(1_000_000, [(&x, 4.0), (&y, 3.0)]);
+        assert_eq!(vector(&ring, "a", 1_000_000), [4.0, 3.0]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_let_go_by_name_and_said() {
+        let rules = ["a", "count_over_time(b[1h])"].map(|text| Expr::parse(text, Compat::V3).unwrap());
+        let mut ring = Ring::new(&rules);
+        ring.most = 100;
+        let rows = [labels("a", "x"), labels("b", "x")];
+        for step in 0..200 {
+            ring.push(step * 5000, rows.iter().map(|l| (l, 1.0)));
+        }
+        assert!(ring.held().samples <= 100);
+        assert_eq!(rules[1].eval(&ring, 0), Err(EvalError::Shed { name: "b".into() }));
+        assert_eq!(vector(&ring, "a", 199 * 5000), [1.0]);
+        assert_eq!(ring.shed_names().iter().collect::<Vec<_>>(), ["b"]);
+    }
+}

@@ -5,7 +5,7 @@ use crate::dice::Dice;
 const NAMES: &[&str] = &["requests_total", "errors_total", "temp", "odd", "alive", "bytes_total", "latency_bucket"];
 const LABELS: &[&str] = &["cam", "code", "site"];
 const COMPARE: &[&str] = &["==", "!=", ">", "<", ">=", "<="];
-const ARITHMETIC: &[&str] = &["+", "-", "*", "/", "%", "^", "atan2"];
+const ARITHMETIC: &[&str] = &["+", "-", "*", "/"];
 const EACH: &[&str] = &[
     "abs",
     "ceil",
@@ -19,24 +19,17 @@ const EACH: &[&str] = &[
     "log10",
     "deg",
     "rad",
-    "sin",
-    "cos",
     "atan",
     "tanh",
     "asinh",
     "acosh",
-    "minute",
-    "hour",
-    "day_of_week",
-    "day_of_month",
-    "day_of_year",
-    "days_in_month",
-    "month",
-    "year",
     "timestamp",
     "sort",
     "sort_desc",
 ];
+/// Their argument is kept to what a date can be: Go leaves the rest to the machine.
+const DATES: &[&str] =
+    &["minute", "hour", "day_of_week", "day_of_month", "day_of_year", "days_in_month", "month", "year"];
 const OVER: &[&str] = &[
     "rate",
     "increase",
@@ -80,7 +73,19 @@ fn scalar(dice: &mut Dice, depth: usize) -> String {
         3 => format!("({})", scalar(dice, depth - 1)),
         4 => format!("{} {} bool {}", scalar(dice, depth - 1), dice.pick(COMPARE), scalar(dice, depth - 1)),
         5 => format!("{} {} {}", scalar(dice, depth - 1), dice.pick(ARITHMETIC), scalar(dice, depth - 1)),
+        6 => powers(dice),
         _ => number(dice),
+    }
+}
+
+/// `%` blows the last digit of what stands before it up to a whole number, so it gets exact operands.
+fn powers(dice: &mut Dice) -> String {
+    let n = |dice: &mut Dice| dice.pick(&["0", "1", "2", "3", "-2", "-1", "4 * 3"]);
+    match dice.below(4) {
+        0 => format!("{} ^ {} ^ {}", n(dice), n(dice), n(dice)),
+        1 => format!("{} % {} * {}", n(dice), n(dice), n(dice)),
+        2 => format!("{} + {} ^ {} % {}", n(dice), n(dice), n(dice), n(dice)),
+        _ => format!("{} atan2 {} ^ {}", n(dice), n(dice), n(dice)),
     }
 }
 
@@ -103,6 +108,7 @@ fn vector(dice: &mut Dice, depth: usize) -> String {
         3..=6 => format!("{}({})", dice.pick(OVER), range(dice, d)),
         7..=9 => fold(dice, d),
         10 => format!("{}({})", dice.pick(EACH), vector(dice, d)),
+        11 if dice.one_in(4) => format!("{}(temp)", dice.pick(&["sin", "cos", "tan", "cosh", "sinh"])),
         11 => format!("({})", vector(dice, d)),
         12 => format!("-{}", vector(dice, d)),
         13..=15 => with_scalar(dice, d),
@@ -113,7 +119,8 @@ fn vector(dice: &mut Dice, depth: usize) -> String {
         }
         21 => format!("absent({})", if dice.one_in(2) { missing(dice) } else { vector(dice, d) }),
         22 => format!("absent_over_time({})", range(dice, d)),
-        23 => format!("vector({})", scalar(dice, d)),
+        23 if dice.one_in(2) => format!("vector({})", scalar(dice, d)),
+        23 => format!("{}({})", dice.pick(DATES), dice.pick(&["", "bytes_total * 977", "timestamp(temp)", "-temp"])),
         24 => with_arguments(dice, d),
         _ => labelled(dice, d),
     }
@@ -151,7 +158,8 @@ fn fold(dice: &mut Dice, d: usize) -> String {
     let of = vector(dice, d);
     let (op, inside) = match dice.below(12) {
         0 => ("quantile", format!("({}, {of})", quantile(dice))),
-        1 => ("count_values", format!("(\"n\", {of})")),
+        // It turns the last digit into a label.
+        1 => ("count_values", format!("(\"n\", {})", dice.pick(&["alive", "odd", "temp", "changes(alive[1m])"]))),
         // Which of equal elements stay is an accident of Prometheus' heap: choose among values that differ.
         2 => (dice.pick(&["topk", "bottomk"]), format!("({}, temp)", dice.below(4))),
         _ => (dice.pick(FOLDS), format!("({of})")),
@@ -165,6 +173,14 @@ fn quantile(dice: &mut Dice) -> &'static str {
 
 fn with_scalar(dice: &mut Dice, d: usize) -> String {
     let (v, s) = (vector(dice, d), scalar(dice, d));
+    if dice.one_in(6) {
+        let (v, op) = (selector(dice), dice.pick(&["%", "^", "atan2"]));
+        return if dice.one_in(2) {
+            format!("{v} {op} {}", number(dice))
+        } else {
+            format!("{} {op} {v}", number(dice))
+        };
+    }
     let op = match dice.below(4) {
         0 => format!("{} bool", dice.pick(COMPARE)),
         1 | 2 => dice.pick(COMPARE).to_owned(),

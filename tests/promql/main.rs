@@ -7,6 +7,7 @@ mod dice;
 mod grammar;
 mod oracle;
 mod series;
+mod stale;
 
 use dice::Dice;
 use oracle::{Answer, Oracle};
@@ -23,7 +24,7 @@ fn setting(name: &str, otherwise: u64) -> u64 {
 
 #[test]
 fn random_expressions_have_the_values_prometheus_gives_them() {
-    let (seed, count) = (setting("PROMQL_SEED", 1), setting("PROMQL_COUNT", 4000));
+    let (seed, count) = (setting("PROMQL_SEED", 1), setting("PROMQL_COUNT", 8000));
     let mut dice = Dice::new(seed);
     let world = World::make(&mut dice);
     let oracle = Oracle::start(&world.openmetrics());
@@ -55,7 +56,7 @@ fn compare(text: &str, world: &World, at: i64, theirs: &Answer) -> Result<&'stat
         Ok(expr) => expr.eval(world, at),
         Err(refused) => {
             return match (refused, theirs) {
-                (Refused::Broken { .. }, Answer::Broken(_)) => Ok("broken"),
+                (Refused::Broken { .. }, Answer::Broken) => Ok("broken"),
                 (refused, theirs) => Err(format!("refused: {refused}; Prometheus: {theirs:?}")),
             };
         }
@@ -72,6 +73,8 @@ fn compare(text: &str, world: &World, at: i64, theirs: &Answer) -> Result<&'stat
                 _ => Err(format!("\n    ours   {ours:?}\n    theirs {theirs:?}")),
             }
         }
+        // Over the steps of a subquery Prometheus refuses two series of one label set even where they never meet.
+        (Ok(_), Answer::Failed(what)) if what.contains("same labelset") && text.contains(":") => Ok("stricter"),
         (Err(error), Answer::Failed(what)) if alike(&error.to_string(), what) => Ok("failed"),
         (ours, theirs) => Err(format!("\n    ours   {ours:?}\n    theirs {theirs:?}")),
     }

@@ -22,7 +22,7 @@ pub enum Answer {
     Scalar(f64),
     Vector(BTreeMap<Labels, f64>),
     /// It does not take the expression.
-    Broken(String),
+    Broken,
     /// It cannot evaluate it.
     Failed(String),
 }
@@ -74,7 +74,7 @@ impl Oracle {
         let json: Json = serde_json::from_str(&body).unwrap_or_else(|e| panic!("{expr}: {e}: {body}"));
         if json["status"] != "success" {
             let what = json["error"].as_str().unwrap().to_owned();
-            return if json["errorType"] == "bad_data" { Answer::Broken(what) } else { Answer::Failed(what) };
+            return if json["errorType"] == "bad_data" { Answer::Broken } else { Answer::Failed(what) };
         }
         let result = &json["data"]["result"];
         let number = |pair: &Json| -> f64 { pair[1].as_str().unwrap().parse().unwrap() };
@@ -83,7 +83,7 @@ impl Oracle {
             "vector" => Answer::Vector(
                 result.as_array().unwrap().iter().map(|e| (labels(&e["metric"]), number(&e["value"]))).collect(),
             ),
-            other => Answer::Broken(format!("the API returns a {other}")),
+            other => panic!("{expr}: the API returns a {other}"),
         }
     }
 }

@@ -138,7 +138,7 @@ fn odd(dice: &mut Dice, labels: &[(&str, &str)]) -> Made {
         2 => f64::NEG_INFINITY,
         3 => 0.0,
         4 => -1e-300,
-        5 => 1.7e308,
+        5 => 1e9,
         _ => dice.below(5) as f64 - 2.0,
     })
 }
