@@ -1,1 +1,7 @@
-fn main() {}
+//! The program: hands argv to the command line and turns its outcome into an exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vedette::cli::main()
+}

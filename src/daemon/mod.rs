@@ -1,1 +1,12 @@
-//! Floor 5. The running daemon.
+//! Floor 5. The running daemon: put together, kept at work, reloaded, stopped.
+
+pub mod assemble;
+pub mod catalogue;
+pub mod config;
+mod couriers;
+mod hub;
+mod keeper;
+mod process;
+pub mod rules;
+mod status;
+mod watchdog;

@@ -79,6 +79,10 @@ impl Ledger {
     pub fn broker(&self, name: &str, connected: bool) {
         self.lock().brokers.insert(name.to_owned(), connected);
     }
+    /// A broker that is gone from the configuration.
+    pub fn retire_broker(&self, name: &str) {
+        self.lock().brokers.remove(name);
+    }
     /// Broker name → connected now.
     pub fn brokers(&self) -> BTreeMap<String, bool> {
         self.lock().brokers.clone()

@@ -1,8 +1,8 @@
 //! Floor 3. What we look at: one folder per probe, and the table of them.
 //!
-//! A probe has one of two shapes: [`Poll`], asked on a clock on its own thread under a deadline, or [`Session`], which
-//! runs until it breaks and is restarted by the keeper with jittered back-off. The keeper reports a probe's health; the
-//! probe never does.
+//! A probe is a [`Session`]: it runs until it breaks and is restarted by the keeper with jittered back-off. (The second
+//! shape, asked on a clock on its own thread under a deadline, comes with the first probe that reads the node itself.)
+//! The keeper reports a probe's health; the probe never does.
 
 pub mod camera;
 pub mod uplink;
@@ -53,7 +53,7 @@ pub struct Target {
     /// What other probes must know of it.
     pub roster: Option<Camera>,
     /// Makes the work. Called once, after the whole configuration was found valid.
-    pub open: Box<dyn FnOnce(&mut Kit) -> Work + Send>,
+    pub open: Box<dyn FnOnce(&mut Kit) -> Box<dyn Session> + Send>,
 }
 
 /// What a probe gets to work with. Series opened through it are closed when the target goes.
@@ -111,14 +111,6 @@ impl Tap {
     }
 }
 
-/// A target's work, by its shape.
-pub enum Work {
-    /// Asked every so often, on its own thread.
-    Poll { every: Duration, deadline: Duration, poll: Box<dyn Poll> },
-    /// Runs until it breaks.
-    Session(Box<dyn Session>),
-}
-
 /// Why a probe did not get what it went for: `why` becomes a label, the source goes to the log.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]
@@ -138,11 +130,6 @@ pub enum Patience {
     Short,
     /// 60 to 600 s, doubling: the other side locks accounts or is out of sessions (401, 403, 453).
     Long,
-}
-
-pub trait Poll: Send {
-    /// Reads once, blocking. The thread is given up when this outlasts its deadline.
-    fn ask(&mut self, tap: &Tap) -> Result<(), Failed>;
 }
 
 pub type Running<'a> = Pin<Box<dyn Future<Output = Result<(), Failed>> + Send + 'a>>;

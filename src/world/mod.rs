@@ -3,6 +3,7 @@
 
 pub mod broker;
 pub mod clock;
+pub mod control;
 pub mod files;
 pub mod listener;
 pub mod net;

@@ -25,7 +25,7 @@ static FPS: Desc<1> = Desc::gauge(
     "camera_fps",
     Unit::PerSecond,
     ["camera_id"],
-    "Video frames that began to arrive in the last 10 s, per second of arrival time; not decoded, so not proof of a good picture; absent without a session",
+    "Video frames that began to arrive in the last 10 s, whole or not, per second; not decoded, so no proof of a good picture; absent without a session",
 );
 static FPS_EXPECTED: Desc<1> = Desc::gauge(
     "camera_fps_expected",
@@ -37,19 +37,19 @@ static FRAMES: Desc<1> = Desc::counter(
     "camera_frames_total",
     Unit::Count,
     ["camera_id"],
-    "Video frames (access units) that began to arrive, damaged ones included",
+    "Whole video frames (coded pictures, not decoded); damaged and missing ones are in camera_frames_dropped_total",
 );
 static KEYFRAMES: Desc<1> = Desc::counter(
     "camera_keyframes_total",
     Unit::Count,
     ["camera_id"],
-    "Frames that can be decoded without earlier ones (H.264 IDR, H.265 IRAP)",
+    "Whole frames at which decoding can start (H.264 IDR or recovery point, H.265 IRAP)",
 );
 static DROPPED: Desc<1> = Desc::counter(
     "camera_frames_dropped_total",
     Unit::Count,
     ["camera_id"],
-    "Frames with missing packets, and whole frames missing across a sequence gap; not frames the camera never encoded",
+    "Frames with missing packets, and frames of which nothing came across a sequence gap; not frames the camera never sent",
 );
 static BYTES: Desc<1> = Desc::counter(
     "camera_received_bytes_total",
@@ -87,13 +87,13 @@ static KEYFRAME_INTERVAL: Desc<1> = Desc::gauge(
     "camera_keyframe_interval_seconds",
     Unit::Seconds,
     ["camera_id"],
-    "Arrival time between the last two keyframes",
+    "Time between the arrivals of the last two whole keyframes",
 );
 static SINCE_KEYFRAME: Desc<1> = Desc::gauge(
     "camera_seconds_since_keyframe",
     Unit::Seconds,
     ["camera_id"],
-    "Time since the last keyframe of this session began to arrive; absent before the first",
+    "Time since the last whole keyframe began to arrive; where none ever came, since the first packet; absent without a session and for codecs other than h264 and h265",
 );
 static STREAM: Desc<4> = Desc::info(
     "camera_stream_info",
@@ -104,7 +104,7 @@ static PHASE: Desc<2> = Desc::gauge(
     "camera_rtsp_phase_seconds",
     Unit::Seconds,
     ["camera_id", "phase"],
-    "Duration of each step of the last session that opened; describe includes name lookup, TCP connect and the 401 round; first_packet and first_frame run from the answer to PLAY",
+    "Duration of each step of the last session that opened; describe includes name lookup, TCP connect and the 401 round; first_packet and first_frame (the first whole one) run from the answer to PLAY",
 );
 static CONNECTS: Desc<1> =
     Desc::counter("camera_connects_total", Unit::Count, ["camera_id"], "RTSP sessions that reached PLAY");
@@ -246,7 +246,9 @@ impl Sheet {
 
     /// What a session says of itself each second. A number not known yet is not said.
     pub(super) fn session(&self, report: &mut Report, opened: &Opened, facts: &Facts) {
-        report.value(self.fps, facts.flow.fps.unwrap_or(0.0)).value(self.bitrate, facts.flow.bitrate.unwrap_or(0.0));
+        if let Some((fps, bitrate)) = facts.rates() {
+            report.value(self.fps, fps).value(self.bitrate, bitrate);
+        }
         let known = [
             (self.jitter, facts.flow.jitter),
             (self.keyframe_interval, facts.flow.keyframe_interval),

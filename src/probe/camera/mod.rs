@@ -6,7 +6,7 @@ mod tally;
 mod watch;
 
 use crate::base::settings::Table;
-use crate::probe::{Kind, Target, Work};
+use crate::probe::{Kind, Target};
 use settings::Plan;
 use watch::Watch;
 
@@ -27,6 +27,6 @@ fn read(table: &Table<'_>) -> Option<Target> {
         settings: plan.text(),
         secrets: plan.secrets(),
         roster: Some(plan.camera()),
-        open: Box::new(move |kit| Work::Session(Box::new(Watch::new(plan, kit)))),
+        open: Box::new(move |kit| Box::new(Watch::new(plan, kit))),
     })
 }

@@ -22,8 +22,6 @@ pub(super) struct Tally {
     pub(super) sender_reports: u64,
     odd: HashMap<Oddity, u64>,
     ended: HashMap<Reason, u64>,
-    /// Of the sessions before.
-    last_frame: Option<Boot>,
     play: Option<Play>,
 }
 
@@ -52,23 +50,38 @@ impl Facts {
         self.first_packet.map(|at| at.since(self.since))
     }
 
-    /// From the answer to PLAY to the first frame.
+    /// From the answer to PLAY to the end of the first whole frame.
     pub(super) fn first_frame(&self) -> Option<Duration> {
         self.first_frame.map(|at| at.since(self.since))
     }
 
+    /// Arrival of the last packet of this session; a flow remembers that of sessions before.
+    fn last_packet(&self) -> Option<Boot> {
+        self.first_packet.and(self.flow.last_packet)
+    }
+
     /// A video packet came within the last `stall`.
     pub(super) fn flowing(&self, stall: Duration) -> bool {
-        self.flow.last_packet.is_some_and(|at| self.now.since(at) <= stall)
+        self.last_packet().is_some_and(|at| self.now.since(at) <= stall)
+    }
+
+    /// Frames per second and bits per second. 0 is true while nothing came at all; in the first second or two of a
+    /// stream there is no rate yet.
+    pub(super) fn rates(&self) -> Option<(f64, f64)> {
+        match self.first_packet {
+            None => Some((0.0, 0.0)),
+            Some(_) => self.flow.fps.zip(self.flow.bitrate),
+        }
     }
 
     /// Whether the session must be given up, and why.
     pub(super) fn overdue(&self, stall: Duration) -> Option<Reason> {
         let limit = GIVE_UP.max(stall * 2);
         let waited = |from: Option<Boot>| self.now.since(from.unwrap_or(self.since)) >= limit;
-        if waited(self.flow.last_packet) {
+        let framed = self.first_packet.is_some() && self.flow.last_frame >= self.first_packet;
+        if waited(self.last_packet()) {
             Some(Reason::Silent)
-        } else if self.first_frame.is_none() && waited(self.first_packet) {
+        } else if !framed && waited(self.first_packet) {
             Some(Reason::NoFrame)
         } else {
             None
@@ -111,15 +124,14 @@ impl Tally {
     }
 
     /// A session ended, or an attempt failed.
-    pub(super) fn end(&mut self, reason: Reason, now: Boot) {
+    pub(super) fn end(&mut self, reason: Reason) {
         *self.ended.entry(reason).or_default() += 1;
-        self.last_frame = self.last_frame(now);
         self.play = None;
     }
 
     /// When the last frame began to arrive, in this or an earlier session.
     pub(super) fn last_frame(&self, now: Boot) -> Option<Boot> {
-        self.facts(now).and_then(|facts| facts.flow.last_frame).or(self.last_frame)
+        self.flow.as_ref().and_then(|flow| flow.facts(now).last_frame)
     }
 
     pub(super) fn take(&mut self, event: Event<'_>) {
@@ -154,7 +166,10 @@ fn sum(a: Counts, b: Counts) -> Counts {
         keyframes: a.keyframes + b.keyframes,
         frames_dropped: a.frames_dropped + b.frames_dropped,
         duplicates: a.duplicates + b.duplicates,
+        late: a.late + b.late,
         sequence_resets: a.sequence_resets + b.sequence_resets,
         timestamp_jumps: a.timestamp_jumps + b.timestamp_jumps,
+        foreign: a.foreign + b.foreign,
+        unreadable: a.unreadable + b.unreadable,
     }
 }

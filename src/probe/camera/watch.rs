@@ -42,7 +42,7 @@ impl Watch {
 
     /// An attempt came to nothing.
     fn failed(&mut self, tap: &Tap, broken: Broken) -> Failed {
-        self.tally.end(broken.reason, self.clock.boot());
+        self.tally.end(broken.reason);
         self.idle(tap);
         self.explain(broken.reason, Some(Box::new(broken)))
     }
@@ -61,7 +61,7 @@ impl Watch {
         let login = match self.plan.login(&self.world) {
             Unlocked::Login(login) => login,
             Unlocked::Not(source) => {
-                self.tally.end(Reason::Secret, self.clock.boot());
+                self.tally.end(Reason::Secret);
                 self.idle(tap);
                 return Err(self.explain(Reason::Secret, Some(source)));
             }
@@ -80,7 +80,7 @@ impl Watch {
             }
         };
         let broken = self.follow(&opened, feed, tap, quit).await;
-        self.tally.end(broken.reason, self.clock.boot());
+        self.tally.end(broken.reason);
         let mut report = self.sheet.always(&self.clock.now(), false, &self.tally);
         self.sheet.over(&mut report, why(broken.reason), self.plan.fps);
         tap.send(report);

@@ -11,7 +11,7 @@ use crate::base::clock::{Boot, Clock, Window};
 use crate::base::quit::Quit;
 use crate::metric::ledger::Ledger;
 use crate::metric::report::{NoData, Report};
-use crate::probe::{Kind, Kit, Running, Session, Tap, Target, Work};
+use crate::probe::{Kind, Kit, Running, Session, Tap, Target};
 use crate::world::net::Net;
 use metrics::{Check, FAMILIES, Meters};
 use round::Outcome;
@@ -33,7 +33,7 @@ pub static KIND: Kind = Kind {
             settings: format!("{settings:?}"),
             secrets: Vec::new(),
             roster: None,
-            open: Box::new(|kit| Work::Session(Box::new(Uplink::open(settings, kit)))),
+            open: Box::new(|kit| Box::new(Uplink::open(settings, kit))),
         })
     },
 };

@@ -19,8 +19,10 @@ struct Told<'a> {
     /// `<node>-<seq>`; a message that comes twice bears the same.
     id: String,
     node: &'a str,
-    /// Counts up by one with each event of the node, over restarts.
+    /// Grows from event to event, over restarts too, though not by one.
     seq: u64,
+    /// `seq` of the event before: who has not seen that one has lost it. Null for the first since the daemon started.
+    prev: Option<u64>,
     /// The kernel's boot id at `ts`.
     boot: &'a str,
     /// When it happened, however late it is told.
@@ -52,11 +54,13 @@ pub struct Alerts {
     node: Arc<str>,
     /// Fingerprint → topic.
     held: BTreeMap<String, String>,
+    /// Sequence number of the last event.
+    last: Option<u64>,
 }
 
 impl Alerts {
     pub fn new(node: &str) -> Self {
-        Alerts { node: node.into(), held: BTreeMap::new() }
+        Alerts { node: node.into(), held: BTreeMap::new(), last: None }
     }
 
     /// Learns from the retained states of before a restart which alarm holds which topic.
@@ -69,7 +73,8 @@ impl Alerts {
         }
     }
 
-    /// The messages of these transitions, in their order. `next_seq` is asked once for each event, never for what is not told.
+    /// The messages of these transitions, in their order. `next_seq` is asked once for each event,
+    /// never for what is not told.
     pub fn compose(&mut self, transitions: &[Transition], mut next_seq: impl FnMut() -> u64) -> Vec<Message> {
         let mut messages = Vec::new();
         for transition in transitions {
@@ -82,7 +87,9 @@ impl Alerts {
             if !told {
                 continue;
             }
-            let payload = self.payload(transition, next_seq());
+            let seq = next_seq();
+            let payload = self.payload(transition, seq);
+            self.last = Some(seq);
             let event = |payload| Message { topic: "event".to_owned(), payload, retain: false, fate: Fate::Event };
             let state = |topic, payload| Message { topic, payload, retain: true, fate: Fate::State };
             if alarm.phase == Phase::Firing {
@@ -126,6 +133,7 @@ impl Alerts {
             id: format!("{}-{seq}", self.node),
             node: &self.node,
             seq,
+            prev: self.last,
             boot: &at.boot_id,
             ts: at.wall.to_string(),
             ts_trusted: at.trusted,
@@ -213,7 +221,7 @@ mod tests {
         assert_eq!(
             String::from_utf8(messages[1].payload.clone()).unwrap(),
             concat!(
-                r#"{"id":"nvr-1-1","node":"nvr-1","seq":1,"boot":"b007","ts":"2026-01-01T00:00:05.000Z","ts_trusted":true,"#,
+                r#"{"id":"nvr-1-1","node":"nvr-1","seq":1,"prev":null,"boot":"b007","ts":"2026-01-01T00:00:05.000Z","ts_trusted":true,"#,
                 r#""kind":"alert","rule":"CameraOffline","target":"yard","phase":"firing","severity":"critical","#,
                 r#""labels":{"alertname":"CameraOffline","camera_id":"yard","severity":"critical"},"#,
                 r#""annotations":{"summary":"yard is gone"},"value":0.0,"#,
@@ -223,7 +231,7 @@ mod tests {
         );
         let messages = alerts.compose(&[transition(Phase::Resolved, &[("camera_id", "yard")], 9)], &mut seq);
         assert_eq!(topics(&messages), [("alert/CameraOffline/yard", true), ("event", false)]);
-        assert!(String::from_utf8_lossy(&messages[1].payload).contains(r#""seq":2,"#));
+        assert!(String::from_utf8_lossy(&messages[1].payload).contains(r#""seq":2,"prev":1,"#));
     }
 
     #[test]

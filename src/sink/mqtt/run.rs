@@ -50,8 +50,8 @@ pub struct Row {
 pub trait Outbox: Send + Sync {
     /// Rows not yet done for `sink` with ids above `after`, oldest first, at most `most`.
     fn waiting(&self, sink: &str, after: u64, most: usize) -> impl Future<Output = Vec<Row>> + Send;
-    /// `sink` is through with every row up to `id`.
-    fn done(&self, sink: &str, id: u64) -> impl Future<Output = ()> + Send;
+    /// `sink` is through with these rows; they never come again. On disk when it returns.
+    fn done(&self, sink: &str, ids: Vec<u64>) -> impl Future<Output = ()> + Send;
     /// The retained states as they are now, cleared ones left out.
     fn states(&self) -> impl Future<Output = Vec<Message>> + Send;
     /// Changes when rows arrive.
@@ -308,12 +308,12 @@ impl Round {
 
     /// Lets go of what is acknowledged, from the oldest up to the first that is not, and marks the rows done.
     async fn settle<O: Outbox>(&mut self, courier: &Courier<O>) {
-        let mut last = None;
+        let mut ids = Vec::new();
         while self.flights.front().is_some_and(|flight| flight.token.is_none()) {
-            last = self.flights.pop_front().and_then(|flight| flight.row).or(last);
+            ids.extend(self.flights.pop_front().and_then(|flight| flight.row));
         }
-        if let Some(id) = last {
-            courier.outbox.done(&courier.settings.name, id).await;
+        if !ids.is_empty() {
+            courier.outbox.done(&courier.settings.name, ids).await;
         }
     }
 }

@@ -93,7 +93,7 @@ impl Camera {
         let codec = Codec::ALL.iter().copied().find(|c| c.label() == stream.encoding_name()).unwrap_or(Codec::Other);
         let (clock_hz, payload_type) = (stream.clock_rate_hz(), stream.rtp_payload_type());
         let declared = stream.framerate().map(f64::from);
-        let told = sdp::video(session.sdp()).into_iter().find(|v| v.codec == codec);
+        let told = sdp::video(session.sdp()).into_iter().find(|v| v.codec == codec && v.payload_type == payload_type);
         let transport = match self.transport {
             Transport::Tcp => rt::Transport::Tcp(Default::default()),
             Transport::Udp => rt::Transport::Udp(Default::default()),

@@ -113,7 +113,7 @@ impl Watching {
         self.value(&format!("{name}{{camera_id=\"{camera}\"}}"))
     }
     pub fn ended(&self, camera: &str, reason: &str) -> f64 {
-        self.value(&format!("camera_disconnects_total{{camera_id=\"{camera}\",reason=\"{reason}\"}}")).unwrap()
+        self.value(&format!("camera_disconnects_total{{camera_id=\"{camera}\",reason=\"{reason}\"}}")).unwrap_or(0.0)
     }
     /// Reasons for which `camera` was disconnected so far, with counts.
     pub fn reasons(&self, camera: &str) -> Vec<(String, f64)> {

@@ -41,10 +41,12 @@ impl Outbox for Rows {
         let after = after.max(self.passed());
         self.0.lock().unwrap().iter().filter(|row| row.id > after).take(most).cloned().collect()
     }
-    async fn done(&self, _: &str, id: u64) {
+    async fn done(&self, _: &str, ids: Vec<u64>) {
         let mut cursor = self.1.lock().unwrap();
-        assert!(id > *cursor, "the cursor goes forward");
-        *cursor = id;
+        for id in ids {
+            assert_eq!(id, *cursor + 1, "rows are done in order");
+            *cursor = id;
+        }
     }
     async fn states(&self) -> Vec<Message> {
         self.2.lock().unwrap().clone()

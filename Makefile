@@ -1,0 +1,55 @@
+# The two commands: `make demo` and `make test`. Both install what is missing on Debian 12 and can be run again.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+# Seconds of fuzzing per target inside `make test`; `make fuzz FUZZ=3600` for a campaign.
+FUZZ ?= 20
+
+.PHONY: help demo test lint docs unit fuzz deb bench print clean
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+demo: ## three cameras, a broker and Vedette on this machine; Ctrl-C ends it
+	@tests/setup demo
+	@cargo build --locked --bin vedette
+	@tests/demo/run
+
+test: ## everything: formatting, lints, documents, unit, live, QEMU and fuzz tests
+	@tests/setup test
+	@$(MAKE) --no-print-directory lint docs unit fuzz
+
+lint:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo deny --log-level error check bans licenses sources
+	shellcheck tests/setup tests/demo/run .ci/run tests/fuzz/run
+
+docs:
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --quiet
+
+unit: target/debian/vedette-test.deb
+	cargo nextest run --locked --no-fail-fast
+
+# The package as the QEMU test installs it: the same files, built with the profile the tests already built.
+target/debian/vedette-test.deb: $(shell find src systemd config Cargo.toml Cargo.lock -type f 2>/dev/null)
+	cargo build --locked --bin vedette
+	cargo deb --locked --quiet --profile dev --no-build --output $@
+
+deb: ## the package for a recording node, in target/debian/
+	@tests/setup test
+	cargo deb --locked
+
+fuzz:
+	tests/fuzz/run $(FUZZ)
+
+bench: ## speed and memory against peers in the same run; numbers go to BENCHMARKS.md
+	cargo bench --locked
+
+print: ## rewrites the committed copies of what the program prints
+	cargo build --locked --bin vedette
+	target/debug/vedette print config > config/full.toml
+	target/debug/vedette print metrics > METRICS.md
+	target/debug/vedette print rules --dir config/rules
+
+clean:
+	cargo clean

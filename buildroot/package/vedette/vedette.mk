@@ -1,0 +1,50 @@
+################################################################################
+#
+# vedette
+#
+################################################################################
+
+VEDETTE_VERSION = 0.1.0
+VEDETTE_SOURCE = vedette-$(VEDETTE_VERSION)-vendored.tar.gz
+# Made by buildroot/release, crates included: building needs no network.
+VEDETTE_SITE = $(BR2_EXTERNAL_VEDETTE_PATH)/../target/buildroot
+VEDETTE_SITE_METHOD = file
+VEDETTE_LICENSE = Apache-2.0
+VEDETTE_LICENSE_FILES = LICENSE
+
+# The same file for both: state lies in /var/lib/vedette, passwords in
+# /etc/vedette/secrets.
+define VEDETTE_INSTALL_CONFIGURATION
+	$(INSTALL) -D -m 0640 $(@D)/config/starter.toml \
+		$(TARGET_DIR)/etc/vedette/vedette.toml
+	$(INSTALL) -d -m 0750 $(TARGET_DIR)/etc/vedette/secrets
+	$(INSTALL) -d -m 0755 $(TARGET_DIR)/etc/vedette/rules.d
+	$(INSTALL) -m 0644 -t $(TARGET_DIR)/etc/vedette/rules.d \
+		$(@D)/config/rules/*.yml
+endef
+VEDETTE_POST_INSTALL_TARGET_HOOKS += VEDETTE_INSTALL_CONFIGURATION
+
+define VEDETTE_INSTALL_INIT_SYSTEMD
+	$(INSTALL) -D -m 0644 $(@D)/systemd/vedette.service \
+		$(TARGET_DIR)/usr/lib/systemd/system/vedette.service
+	$(INSTALL) -D -m 0644 $(@D)/systemd/vedette.tmpfiles \
+		$(TARGET_DIR)/usr/lib/tmpfiles.d/vedette.conf
+endef
+
+define VEDETTE_INSTALL_INIT_SYSV
+	$(INSTALL) -D -m 0755 $(VEDETTE_PKGDIR)/S99vedette \
+		$(TARGET_DIR)/etc/init.d/S99vedette
+endef
+
+# Instead of sysusers.d, whose numbers would be found anew by each image: the
+# files on the data partition must keep their owner.
+define VEDETTE_USERS
+	vedette 790 vedette 790 * /var/lib/vedette - video,render Vedette, sentry on a recording node
+endef
+
+define VEDETTE_PERMISSIONS
+	/etc/vedette/secrets d 0750 root vedette - - - - -
+	/etc/vedette/vedette.toml f 0640 root vedette - - - - -
+endef
+
+$(eval $(cargo-package))

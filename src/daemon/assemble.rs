@@ -1,0 +1,329 @@
+//! The composition root: read from top to bottom it is the architecture, and the order of starting and stopping.
+
+use crate::alert::{self, Judge};
+use crate::base::fault::chain;
+use crate::base::pulse::Pulses;
+use crate::base::quit;
+use crate::base::ring::Ring;
+use crate::daemon::catalogue;
+use crate::daemon::config::{self, Config};
+use crate::daemon::couriers::Couriers;
+use crate::daemon::hub::{Hub, Order, Own};
+use crate::daemon::keeper::Keeper;
+use crate::daemon::rules::Rules;
+use crate::daemon::status::Desk;
+use crate::daemon::watchdog::Watchdog;
+use crate::metric::book::Book;
+use crate::metric::labels::Labels;
+use crate::metric::latest::Latest;
+use crate::metric::ledger::Ledger;
+use crate::metric::roster::{Roll, Roster};
+use crate::probe::{Kit, Tap};
+use crate::sink::mqtt::camera::Cameras;
+use crate::sink::mqtt::compose::Alerts;
+use crate::sink::page;
+use crate::store::{self, Commit, Events, Store};
+use crate::world::World;
+use crate::world::control;
+use crate::world::listener::{self, Address, Gate, Traffic};
+use crate::world::service::{Service, Signal, Word};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// Reports the hub may be behind: 256 cameras × one report a second × 4 s.
+const REPORTS: usize = 1024;
+/// Commits the events database may be behind before alarm transitions are lost and counted. One commit is a few
+/// transitions; a disk that stalls for 20 minutes at one transition per tick still loses none.
+const COMMITS: usize = 256;
+
+/// After the start, cameras get this long to connect before anything is called broken or repaired.
+const SETTLE: Duration = Duration::from_secs(10);
+
+/// Where things are, as the command line says.
+#[derive(Debug, Clone)]
+pub struct Place {
+    pub config: PathBuf,
+    /// Over `[web] listen`.
+    pub listen: Option<Address>,
+    /// Over `[web] config_file`.
+    pub web_config: Option<PathBuf>,
+    pub state_dir: PathBuf,
+    pub runtime_dir: PathBuf,
+}
+
+/// Why the daemon did not start. Nothing is left behind.
+#[derive(Debug, thiserror::Error)]
+pub enum Fatal {
+    #[error("the configuration is refused")]
+    Config(#[from] config::Refused),
+    #[error("the store cannot be opened")]
+    Store(#[from] store::OpenError),
+    #[error(transparent)]
+    Bind(#[from] listener::BindError),
+    #[error("the web configuration is refused")]
+    Web(#[from] listener::BadWebConfig),
+    #[error("the control socket cannot be served in {}", .0.display())]
+    Control(PathBuf, #[source] std::io::Error),
+}
+
+/// Everything that runs, for reloading and stopping.
+struct Parts {
+    place: Place,
+    world: World,
+    service: Arc<dyn Service>,
+    config: Known,
+    keeper: Keeper,
+    couriers: Couriers,
+    events: Events,
+    orders: mpsc::Sender<Order>,
+    book: Book,
+    ledger: Ledger,
+    roster: Roster,
+}
+
+/// What a reload cannot change and says so.
+#[derive(PartialEq)]
+struct Known {
+    node: config::Node,
+    web: config::Web,
+    store: store::Settings,
+}
+
+impl Known {
+    fn of(config: &Config) -> Self {
+        Known { node: config.node.clone(), web: config.web.clone(), store: config.store.clone() }
+    }
+}
+
+/// Runs the daemon until it is told to stop, and stops it in order.
+///
+/// # Errors
+/// The configuration is refused, or the store, the listener or the control socket cannot be had.
+pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Service>) -> Result<(), Fatal> {
+    let clock = world.clock.clone();
+    let started = clock.boot();
+    let (mut config, warnings) = config::load(&place.config)?;
+    for warning in warnings {
+        tracing::warn!(file = %place.config.display(), mistake = %warning, "configuration has a better way");
+    }
+    let address = place.listen.or(config.web.listen).unwrap_or_else(Address::standard);
+    let listener = listener::bind(address)?;
+    let gate = match place.web_config.clone().or(config.web.config_file.clone()) {
+        Some(path) => Gate::guarded(&path)?,
+        None => Gate::open(),
+    };
+    let node: Arc<str> = config.node.name.clone().unwrap_or_else(|| short(hostname)).into();
+    let instance = config.node.instance.clone().unwrap_or_else(|| format!("{node}:{}", address.port()));
+    let extra = Labels::new([("job", &config.node.job), ("instance", &instance)]);
+
+    let pulses = Pulses::default();
+    let (book, ledger, roster) = (Book::default(), Ledger::default(), Roster::default());
+    let dirs = store::Dirs { state: place.state_dir.clone(), runtime: place.runtime_dir.clone() };
+    let (store, events) = Store::open(&dirs, config.store.clone(), clock.clone(), world.boot_id.clone(), &pulses)?;
+
+    let rules = Rules::read(&*world.files, &config.alerts.rules, config.alerts.compat);
+    rules.tell();
+    let mut judge = Judge::new(rules.all(), catalogue::names(), extra);
+    judge.hold(started.plus(2 * config.node.tick + SETTLE));
+    let (mut alerts, mut cameras) = (Alerts::new(&node), Cameras::new(&node));
+    let states = events.states().await;
+    alerts.restore(&states);
+    cameras.restore(&states);
+    let stamp = |now: crate::base::clock::Now| crate::metric::alarm::Stamp {
+        wall: now.wall,
+        boot: now.boot,
+        boot_id: world.boot_id.clone(),
+        trusted: now.trusted,
+    };
+    let restored = judge.restore(events.alarms().await, &stamp(clock.now()));
+
+    let reports = Ring::new(REPORTS);
+    let (page_sender, snapshots) = watch::channel(None);
+    let (judged_sender, judged) = watch::channel(Arc::default());
+    let (commits, queue) = mpsc::channel(COMMITS);
+    let (order_sender, orders) = mpsc::channel(4);
+    let mut couriers = Couriers::new(world.clone(), book.clone(), ledger.clone(), events.clone(), node.clone());
+    let watchdog = Watchdog::new(service.clone(), pulses.clone(), clock.clone());
+
+    let traffic = Traffic::default();
+    let page_meters = page::Meters::open(&book, traffic.clone());
+    let brokers: Vec<_> = config.mqtt.iter().map(|b| b.name.clone()).collect();
+    let store_meters = store::Meters::open(&book, store.tally(), &brokers);
+    let process = super::process::Process::open(&book, clock.clone());
+    let hub = Hub {
+        clock: clock.clone(),
+        boot_id: world.boot_id.clone(),
+        tick: config.node.tick,
+        reports: reports.clone(),
+        latest: Latest::new(book.clone()),
+        rule_meters: alert::Meters::open(&book, &judge),
+        judge,
+        alerts,
+        cameras,
+        roster: roster.clone(),
+        events: events.clone(),
+        store,
+        commits,
+        fills: vec![
+            Box::new(couriers.fill()),
+            Box::new({
+                let meters = page_meters.clone();
+                move |report| meters.fill(report)
+            }),
+            Box::new(move |report| store_meters.fill(report)),
+            Box::new(move |report| process.fill(report)),
+        ],
+        page: page_sender,
+        judged: judged_sender,
+        pulse: pulses.add("hub"),
+        own: Own::open(&book),
+    };
+
+    let (hub_quitter, hub_quit) = quit::pair();
+    let hub = tokio::spawn(hub.run(orders, hub_quit));
+    let recorder = tokio::spawn(record(events.clone(), queue));
+    let desk = Desk {
+        node: node.clone(),
+        clock: clock.clone(),
+        started,
+        snapshots: snapshots.clone(),
+        judged,
+        ledger: ledger.clone(),
+        roster: roster.clone(),
+    };
+    let (front_quitter, front_quit) = quit::pair();
+    let answer: control::Answer = Arc::new(move |request| {
+        let desk = desk.clone();
+        Box::pin(async move { desk.answer(&request) })
+    });
+    control::serve(&place.runtime_dir, clock.clone(), front_quit.clone(), answer)
+        .await
+        .map_err(|e| Fatal::Control(place.runtime_dir.clone(), e))?;
+    let page = page::Page::new(&*node, snapshots.clone(), watchdog.stuck(), ledger.clone(), clock.clone(), page_meters);
+    let front = tokio::spawn(listener.serve(gate, Arc::new(page), clock.clone(), traffic, front_quit));
+    let watchdog = tokio::spawn(watchdog.feed());
+
+    couriers.hire(std::mem::take(&mut config.mqtt)).await;
+    let mut parts = Parts {
+        config: Known::of(&config),
+        keeper: Keeper::new(clock.clone(), Tap::new(reports)),
+        place,
+        world,
+        service: service.clone(),
+        couriers,
+        events,
+        orders: order_sender,
+        book,
+        ledger,
+        roster,
+    };
+    parts.watch(config).await;
+    let mut first = snapshots.clone();
+    // The hub holds the sender for as long as it runs, and it runs until told otherwise below.
+    let _first = first.wait_for(Option::is_some).await.is_ok();
+    tracing::info!(node = &*node, listen = %address, targets = parts.keeper.count(), "ready");
+    parts.tell(&[Word::Ready, Word::Status(parts.summary())]);
+
+    while service.signal().await == Signal::Reload {
+        parts.reload().await;
+    }
+
+    tracing::info!("stopping");
+    parts.tell(&[Word::Stopping]);
+    let stop = async {
+        parts.keeper.stop().await;
+        hub_quitter.quit();
+        if let Ok(store) = hub.await {
+            // The hub dropped its end of the commits: the recorder finishes what is queued and ends.
+            let _recorded = recorder.await;
+            store.close().await;
+        }
+        parts.couriers.stop().await;
+        parts.events.close().await;
+        front_quitter.quit();
+        let _closed = front.await;
+    };
+    let second = async { while service.signal().await != Signal::Stop {} };
+    tokio::select! {
+        () = stop => tracing::info!("stopped"),
+        () = second => tracing::warn!("a second signal: ending at once"),
+    }
+    watchdog.abort();
+    Ok(())
+}
+
+/// Commits in order. Waiting for the disk happens here, not in the hub.
+async fn record(events: Events, mut queue: mpsc::Receiver<Commit>) {
+    while let Some(commit) = queue.recv().await {
+        if let Err(error) = events.commit(commit).await {
+            tracing::error!(error = %chain(&error), "an alarm transition is lost");
+        }
+    }
+}
+
+/// `nvr-7.site.example` → `nvr-7`, with what an id cannot hold replaced.
+fn short(hostname: &str) -> String {
+    let first = hostname.split('.').next().unwrap_or("");
+    let id: String =
+        first.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).take(64).collect();
+    if id.is_empty() { "node".to_owned() } else { id }
+}
+
+impl Parts {
+    /// Puts the targets of a configuration to work.
+    async fn watch(&mut self, config: Config) {
+        let cameras = config.targets.iter().filter_map(|(_, t)| t.roster.clone()).collect();
+        self.roster.replace(Roll { cameras });
+        let kit = || Kit::new(self.world.clone(), self.book.clone(), self.roster.clone(), self.ledger.clone());
+        let changes = self.keeper.keep(config.targets, kit).await;
+        for (what, names) in [("added", changes.added), ("changed", changes.changed), ("removed", changes.removed)] {
+            if !names.is_empty() {
+                tracing::info!(targets = names.join(" "), "targets {what}");
+            }
+        }
+    }
+
+    /// Reads everything again. With any mistake the running configuration stays.
+    async fn reload(&mut self) {
+        self.tell(&[Word::Reloading]);
+        match config::load(&self.place.config) {
+            Err(error) => {
+                tracing::error!(error = %chain(&error), "reload refused; the running configuration stays");
+                if let config::Refused::Mistakes { path, mistakes } = &error {
+                    for mistake in mistakes {
+                        tracing::error!(file = %path.display(), %mistake, "reload refused");
+                    }
+                }
+            }
+            Ok((mut config, warnings)) => {
+                for warning in warnings {
+                    tracing::warn!(file = %self.place.config.display(), mistake = %warning, "configuration has a better way");
+                }
+                if Known::of(&config) != self.config {
+                    tracing::warn!("changes of [node], [web] and [store] take effect at the next start");
+                }
+                let rules = Rules::read(&*self.world.files, &config.alerts.rules, config.alerts.compat);
+                rules.tell();
+                if self.orders.send(Order::Rules(rules.all())).await.is_err() {
+                    tracing::error!("the hub is gone");
+                }
+                self.couriers.hire(std::mem::take(&mut config.mqtt)).await;
+                self.watch(config).await;
+                tracing::info!("reloaded");
+            }
+        }
+        self.tell(&[Word::Ready, Word::Status(self.summary())]);
+    }
+
+    fn summary(&self) -> String {
+        format!("watching {} targets", self.keeper.count())
+    }
+
+    fn tell(&self, words: &[Word]) {
+        if let Err(error) = self.service.tell(words) {
+            tracing::warn!(error = %chain(&error), "the service manager does not hear");
+        }
+    }
+}

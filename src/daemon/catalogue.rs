@@ -1,0 +1,80 @@
+//! Everything that is said once in the code and printed from it: metric families, sample configuration, rules.
+
+use crate::alert;
+use crate::daemon::{hub, keeper, process};
+use crate::metric::desc::{Family, Kind};
+use crate::probe::KINDS;
+use crate::sink::{mqtt, page};
+use crate::store;
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+/// Sections of METRICS.md: what they are about, and their families.
+pub fn families() -> Vec<(&'static str, &'static [Family])> {
+    let probes = KINDS.iter().map(|k| (k.about, k.families));
+    let own: [(&str, &[Family]); 7] = [
+        ("Probes at work", keeper::FAMILIES),
+        ("The daemon itself", hub::FAMILIES),
+        ("The daemon as a process", process::FAMILIES),
+        ("Rules and alarms", alert::FAMILIES),
+        ("What is remembered", store::FAMILIES),
+        ("MQTT", mqtt::metrics::FAMILIES),
+        ("The page", page::FAMILIES),
+    ];
+    probes.chain(own).collect()
+}
+
+/// Names of all families that this box can export: what a rule may name to be judged here.
+pub fn names() -> &'static BTreeSet<String> {
+    static NAMES: LazyLock<BTreeSet<String>> =
+        LazyLock::new(|| families().iter().flat_map(|(_, all)| all.iter().map(|f| f.name.to_string())).collect());
+    &NAMES
+}
+
+/// Every configuration key with its default, commented out.
+pub fn full_config() -> String {
+    let mut text = String::from(
+        "# Every key of Vedette's configuration with its default, printed by `vedette print config`.\n\
+         # Uncomment what should differ. `vedette check FILE` reports all mistakes at once.\n\n",
+    );
+    let own = [include_str!("sample.toml"), store::SAMPLE, mqtt::SAMPLE];
+    for sample in own.into_iter().chain(KINDS.iter().map(|k| k.sample)) {
+        text.push_str(sample.trim_end());
+        text.push_str("\n\n");
+    }
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    text
+}
+
+/// Shipped rule files: name without ending, text.
+pub fn rules() -> Vec<(&'static str, &'static str)> {
+    KINDS.iter().map(|k| (k.name, k.rules)).chain([("vedette", alert::RULES)]).collect()
+}
+
+/// METRICS.md.
+pub fn metrics_page() -> String {
+    let mut text = String::from(
+        "# Metrics\n\nPrinted by `vedette print metrics`; a test keeps it true. Gauges are absent until they are known and \
+         leave when they\ncannot be read; counters start at 0 and stand. Units are base units. Every label's values are \
+         closed by configuration\nor by the code.\n",
+    );
+    for (section, families) in families() {
+        text.push_str(&format!("\n## {section}\n\n| name | type | unit | meaning |\n|---|---|---|---|\n"));
+        for family in families {
+            let kind = match family.kind {
+                Kind::Counter => "counter",
+                Kind::Gauge => "gauge",
+                Kind::Info => "info",
+                Kind::Unknown => "unknown",
+            };
+            let labels = match family.labels {
+                [] => String::new(),
+                labels => format!("{{{}}}", labels.join(",")),
+            };
+            let help = family.help.replace('|', "\\|");
+            text.push_str(&format!("| `{}{labels}` | {kind} | {} | {help} |\n", family.name, family.unit.text()));
+        }
+    }
+    text
+}

@@ -1,0 +1,177 @@
+//! The configuration file: text → [`Config`], with all mistakes at once. Nothing here touches anything but that file.
+
+use crate::base::label::Label;
+use crate::base::settings::{self, Mistake, Severity, Table};
+use crate::probe::{KINDS, Kind, Target};
+use crate::query::Compat;
+use crate::sink::mqtt::settings as mqtt;
+use crate::store;
+use crate::world::listener::{Address, BadAddress};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Where rule files are looked for unless told otherwise.
+const RULES_DIR: &str = "/etc/vedette/rules.d";
+
+/// A whole valid configuration.
+pub struct Config {
+    pub node: Node,
+    pub web: Web,
+    pub store: store::Settings,
+    pub alerts: Alerts,
+    pub mqtt: Vec<mqtt::Settings>,
+    pub targets: Vec<(&'static Kind, Target)>,
+}
+
+/// `[node]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// Default: the host name up to its first dot.
+    pub name: Option<String>,
+    /// The `job` label that the central Prometheus gives this box.
+    pub job: String,
+    /// The `instance` label; default `<name>:<port>`.
+    pub instance: Option<String>,
+    /// One snapshot per tick, 1 to 60 s.
+    pub tick: Duration,
+}
+
+/// `[web]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Web {
+    /// Default `[::]:9090`.
+    pub listen: Option<Address>,
+    /// exporter-toolkit web configuration.
+    pub config_file: Option<PathBuf>,
+}
+
+/// `[alerts]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alerts {
+    /// Rule files, and directories whose `*.yml` and `*.yaml` are rule files.
+    pub rules: Vec<PathBuf>,
+    pub compat: Compat,
+}
+
+/// Reads the text. `None` when it has errors (warnings do not count).
+pub fn read(text: &str) -> (Option<Config>, Vec<Mistake>) {
+    let (config, mistakes) = settings::read(text, root);
+    let refused = mistakes.iter().any(|m| m.severity == Severity::Error);
+    (config.filter(|_| !refused), mistakes)
+}
+
+/// The file could not be used; `mistakes` is empty when it could not even be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    #[error("cannot read {}", path.display())]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("{} has {} to mend", path.display(), count(mistakes))]
+    Mistakes { path: PathBuf, mistakes: Vec<Mistake> },
+}
+
+fn count(mistakes: &[Mistake]) -> String {
+    match mistakes.iter().filter(|m| m.severity == Severity::Error).count() {
+        1 => "one mistake".to_owned(),
+        n => format!("{n} mistakes"),
+    }
+}
+
+/// Reads the file at `path`. The warnings come with the configuration.
+///
+/// # Errors
+/// The file cannot be read, or has mistakes: all of them, with their places.
+pub fn load(path: &Path) -> Result<(Config, Vec<Mistake>), Refused> {
+    let text = std::fs::read_to_string(path).map_err(|source| Refused::Unreadable { path: path.to_owned(), source })?;
+    match read(&text) {
+        (Some(config), warnings) => Ok((config, warnings)),
+        (None, mistakes) => Err(Refused::Mistakes { path: path.to_owned(), mistakes }),
+    }
+}
+
+fn root(root: Table<'_>) -> Option<Config> {
+    let node = root.table("node");
+    let web = root.table("web");
+    let alerts = root.table("alerts");
+    let store = root.table("store");
+    let config = Config {
+        node: read_node(node.as_ref()),
+        web: read_web(web.as_ref()),
+        store: store::Settings::read(store.as_ref()),
+        alerts: read_alerts(alerts.as_ref()),
+        mqtt: mqtt::read(&root),
+        targets: KINDS.iter().flat_map(|kind| read_targets(&root, kind)).collect(),
+    };
+    for table in [node, web, alerts, store].into_iter().flatten() {
+        table.finish();
+    }
+    root.finish();
+    Some(config)
+}
+
+/// Reads `[[key]]` tables; two of one id are a mistake of the second.
+fn read_targets(root: &Table<'_>, kind: &'static Kind) -> Vec<(&'static Kind, Target)> {
+    let key = kind.key;
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    let mut all = Vec::new();
+    for (n, table) in root.tables(key).into_iter().enumerate() {
+        if let Some(target) = (kind.read)(&table) {
+            if let Some(first) = seen.insert(target.id.clone(), n) {
+                let what = format!("`{key}[{n}].id` is {:?}, which `{key}[{first}]` is already", target.id);
+                table.mistake("id", what, "give each its own");
+            }
+            all.push((kind, target));
+        }
+        table.finish();
+    }
+    all
+}
+
+fn read_node(table: Option<&Table<'_>>) -> Node {
+    let seconds = |s| Duration::from_secs(s);
+    Node {
+        name: table.filter(|t| t.has("name")).and_then(|t| t.need_id("name")),
+        job: table.and_then(|t| t.text("job")).unwrap_or_else(|| "vedette".to_owned()),
+        instance: table.and_then(|t| t.text("instance")),
+        tick: table.and_then(|t| t.duration("tick", seconds(1)..=seconds(60))).unwrap_or(seconds(5)),
+    }
+}
+
+fn read_web(table: Option<&Table<'_>>) -> Web {
+    Web {
+        listen: table.and_then(read_listen),
+        config_file: table.and_then(|t| t.text("config_file")).map(PathBuf::from),
+    }
+}
+
+fn read_listen(table: &Table<'_>) -> Option<Address> {
+    let text = table.text("listen")?;
+    let address = text.parse();
+    if let Err(error) = &address {
+        let error: &BadAddress = error;
+        table.mistake("listen", format!("`listen` is {text:?}"), error.to_string());
+    }
+    address.ok()
+}
+
+/// Which Prometheus the central server is: ranges are left-open from 3.0 on.
+#[derive(Copy, Clone)]
+struct Major(Compat);
+
+impl Label for Major {
+    const ALL: &'static [Self] = &[Major(Compat::V2), Major(Compat::V3)];
+    fn label(self) -> &'static str {
+        match self.0 {
+            Compat::V2 => "2",
+            Compat::V3 => "3",
+        }
+    }
+}
+
+fn read_alerts(table: Option<&Table<'_>>) -> Alerts {
+    let rules = match table.filter(|t| t.has("rules")) {
+        Some(table) => table.texts("rules").into_iter().map(PathBuf::from).collect(),
+        None => vec![PathBuf::from(RULES_DIR)],
+    };
+    Alerts { rules, compat: table.and_then(|t| t.choice::<Major>("compat")).map_or(Compat::V3, |m| m.0) }
+}

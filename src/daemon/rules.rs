@@ -1,0 +1,81 @@
+//! Rule files: found, read, and each rule told what this box can do with it.
+
+use crate::alert::{self, Kind, Rule, Sheet, Standing};
+use crate::base::fault::chain;
+use crate::base::settings::{Mistake, Severity};
+use crate::daemon::catalogue;
+use crate::query::Compat;
+use crate::world::files::{Files, Unreadable};
+use std::path::{Path, PathBuf};
+
+/// All rule files of a configuration.
+#[derive(Default)]
+pub struct Rules {
+    pub sheets: Vec<Sheet>,
+    /// Every rule with its standing, in file order.
+    pub ranked: Vec<(Rule, Standing)>,
+    pub unreadable: Vec<Unreadable>,
+}
+
+impl Rules {
+    /// Reads files, and the `*.yml` and `*.yaml` files of directories.
+    pub fn read(files: &dyn Files, paths: &[PathBuf], compat: Compat) -> Rules {
+        let mut rules = Rules::default();
+        for path in paths {
+            let listed = match path.extension().is_some_and(|e| e == "yml" || e == "yaml") {
+                true => Ok(vec![path.clone()]),
+                false => files.list(path, &[".yml", ".yaml"]),
+            };
+            match listed {
+                Ok(found) => found.iter().for_each(|file| rules.add(files, file, compat)),
+                Err(error) => rules.unreadable.push(error),
+            }
+        }
+        rules.rank();
+        rules
+    }
+
+    fn add(&mut self, files: &dyn Files, path: &Path, compat: Compat) {
+        match files.text(path) {
+            Ok(text) => self.sheets.push(alert::parse(&text, &path.display().to_string(), compat)),
+            Err(error) => self.unreadable.push(error),
+        }
+    }
+
+    fn rank(&mut self) {
+        let rules = self.sheets.iter().flat_map(|s| s.rules.iter());
+        self.ranked = rules.map(|r| (r.clone(), Standing::of(r, catalogue::names()))).collect();
+    }
+
+    pub fn all(&self) -> Vec<Rule> {
+        self.ranked.iter().map(|(r, _)| r.clone()).collect()
+    }
+
+    /// Mistakes with the file they stand in.
+    pub fn faults(&self) -> impl Iterator<Item = (&str, &Mistake)> {
+        self.sheets.iter().flat_map(|s| s.faults.iter().map(|m| (&*s.path, m)))
+    }
+
+    /// Anything that Prometheus would refuse, or that could not be read.
+    pub fn broken(&self) -> bool {
+        !self.unreadable.is_empty() || self.faults().any(|(_, m)| m.severity == Severity::Error)
+    }
+
+    /// Says in the log, once per reading, what is not judged.
+    pub fn tell(&self) {
+        for error in &self.unreadable {
+            tracing::error!(error = %chain(error), "rule file left out");
+        }
+        for (file, mistake) in self.faults() {
+            tracing::warn!(file, %mistake, "rule file has a mistake");
+        }
+        let count = |kind| self.ranked.iter().filter(|(_, s)| s.kind() == kind).count();
+        tracing::info!(
+            local = count(Kind::Local),
+            foreign = count(Kind::Foreign),
+            unsupported = count(Kind::Unsupported),
+            broken = count(Kind::Broken),
+            "rules read"
+        );
+    }
+}

@@ -1,0 +1,106 @@
+//! The control socket: a Unix stream socket in the runtime directory, one JSON request line, one JSON answer line.
+//! It is the only way in that may change anything, and only root and the service's own user can open it.
+
+use crate::base::clock::Clock;
+use crate::base::quit::Quit;
+use std::future::Future;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+
+/// Longest request, bytes. Requests are one verb with an argument.
+const REQUEST_BYTES: u64 = 4096;
+/// Longest answer a client takes, bytes: status of 1 000 cameras is about 300 KiB.
+const ANSWER_BYTES: u64 = 16 << 20;
+/// How long one exchange may take.
+const BOUND: Duration = Duration::from_secs(10);
+/// Exchanges at once.
+const AT_ONCE: usize = 4;
+
+pub type Answering = Pin<Box<dyn Future<Output = String> + Send>>;
+/// Answers one request line with one line.
+pub type Answer = Arc<dyn Fn(String) -> Answering + Send + Sync>;
+
+/// The socket's place under the runtime directory.
+pub fn path(runtime_dir: &Path) -> PathBuf {
+    runtime_dir.join("control.sock")
+}
+
+/// Binds the socket and serves it until `quit`. A socket left by a dead daemon is replaced; one that answers is an error.
+///
+/// # Errors
+/// The socket cannot be bound, or another daemon already serves it (`AddrInUse`).
+pub async fn serve(runtime_dir: &Path, clock: Clock, quit: Quit, answer: Answer) -> io::Result<()> {
+    let path = path(runtime_dir);
+    if UnixStream::connect(&path).await.is_ok() {
+        return Err(io::Error::new(io::ErrorKind::AddrInUse, "another vedette serves this runtime directory"));
+    }
+    match std::fs::remove_file(&path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&path)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o660))?;
+    let slots = Arc::new(Semaphore::new(AT_ONCE));
+    tokio::spawn(async move {
+        loop {
+            let stream = tokio::select! {
+                () = quit.wait() => break,
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => stream,
+                    Err(error) => {
+                        tracing::warn!(%error, "control socket cannot accept");
+                        clock.sleep(Duration::from_secs(1)).await;
+                        continue;
+                    }
+                },
+            };
+            let Ok(slot) = slots.clone().acquire_owned().await else { break };
+            let (clock, answer) = (clock.clone(), answer.clone());
+            tokio::spawn(async move {
+                let _slot = slot;
+                // A client that went away or never spoke is its own trouble.
+                let _outcome = clock.within(BOUND, exchange(stream, answer)).await;
+            });
+        }
+        // The file goes with the listener; a failure leaves a dead socket that the next start replaces.
+        let _removed = std::fs::remove_file(&path);
+    });
+    Ok(())
+}
+
+async fn exchange(stream: UnixStream, answer: Answer) -> io::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut line = String::new();
+    BufReader::new(read.take(REQUEST_BYTES)).read_line(&mut line).await?;
+    let mut text = answer(line.trim().to_owned()).await;
+    text.push('\n');
+    write.write_all(text.as_bytes()).await?;
+    write.shutdown().await
+}
+
+/// Asks the running daemon.
+///
+/// # Errors
+/// Nothing serves the socket (`NotFound`, `ConnectionRefused`), it may not be opened (`PermissionDenied`), or the
+/// answer did not come within 10 s (`TimedOut`).
+pub async fn ask(runtime_dir: &Path, clock: &Clock, request: &str) -> io::Result<String> {
+    let exchange = async {
+        let mut stream = UnixStream::connect(path(runtime_dir)).await?;
+        stream.write_all(request.as_bytes()).await?;
+        stream.write_all(b"\n").await?;
+        let mut text = String::new();
+        stream.take(ANSWER_BYTES).read_to_string(&mut text).await?;
+        Ok(text.trim_end().to_owned())
+    };
+    match clock.within(BOUND, exchange).await {
+        Ok(answer) => answer,
+        Err(elapsed) => Err(io::Error::new(io::ErrorKind::TimedOut, elapsed)),
+    }
+}

@@ -1,0 +1,118 @@
+//! The package on a Debian machine: a guest under QEMU's own emulation, read-only root and a data partition as on an
+//! appliance, or a writable root as on a server. Logs of a story stay in target/vm/<story>/.
+
+#![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
+
+mod bench;
+mod machine;
+
+use bench::{Disks, disks, get, image, later, package, wait};
+use machine::{Machine, Root};
+use std::path::Path;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+/// From the port forward to the page: the guest's network comes up while the service already runs.
+const PAGE: Duration = Duration::from_secs(60);
+
+fn boot(dir: &Path, disks: &Disks, root: Root) -> Machine {
+    Machine::boot(dir, &image().join("vmlinuz"), disks, root)
+}
+
+fn property(machine: &mut Machine, name: &str) -> String {
+    machine.must(&format!("systemctl show vedette --value -p {name}"))
+}
+
+/// systemd heard READY=1 from the main process itself, and it runs as its own user without a capability.
+fn is_ready(machine: &mut Machine) {
+    machine.until("READY=1", 90, "systemctl is-active vedette", |state| state == "active");
+    assert_eq!(property(machine, "Type"), "notify");
+    assert_eq!(property(machine, "NotifyAccess"), "main");
+    let pid = property(machine, "MainPID");
+    assert_eq!(machine.must(&format!("stat -c %U /proc/{pid}")), "vedette");
+    assert_eq!(machine.must(&format!("awk '/^CapEff/ {{print $2}}' /proc/{pid}/status")), "0000000000000000");
+}
+
+fn is_scraped(machine: &Machine) {
+    let page = wait("a page of metrics", PAGE, || get(machine.web, "/metrics"));
+    assert!(page.contains("vedette_build_info{"), "{page}");
+}
+
+fn install(machine: &mut Machine, package: &Path) {
+    let name = package.file_name().unwrap().to_str().unwrap();
+    machine.must("mkdir -p /run/shelf; mountpoint -q /run/shelf || mount -o ro LABEL=packages /run/shelf");
+    machine.must(&format!("dpkg -i /run/shelf/{name}"));
+}
+
+#[test]
+fn an_installed_package_starts_survives_an_upgrade_and_leaves_nothing_after_purge() {
+    let _alone = bench::ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let first = package();
+    let second = later(&first);
+    let (dir, disks) = disks("server", &[first.clone(), second.clone()]);
+    let mut machine = boot(&dir, &disks, Root::Writable);
+
+    install(&mut machine, &first);
+    is_ready(&mut machine);
+    is_scraped(&machine);
+    assert_eq!(machine.must("systemctl is-enabled vedette"), "enabled");
+    assert_eq!(machine.must("stat -c %A:%U:%G /etc/vedette/secrets"), "drwxr-x---:root:vedette");
+    assert_eq!(machine.must("stat -c %A:%U:%G /etc/vedette/vedette.toml"), "-rw-r-----:root:vedette");
+
+    // An upgrade: state, what is not flushed yet and a changed configuration are kept, the service is a new process.
+    machine.must("echo kept | tee /var/lib/vedette/mark /run/vedette/mark");
+    machine.must("echo '# mine' >>/etc/vedette/vedette.toml");
+    let before = property(&mut machine, "MainPID");
+    install(&mut machine, &second);
+    is_ready(&mut machine);
+    assert_ne!(property(&mut machine, "MainPID"), before);
+    assert!(machine.must("dpkg-query -W -f '${Version}' vedette").ends_with("+later"));
+    assert_eq!(machine.must("cat /var/lib/vedette/mark /run/vedette/mark"), "kept\nkept");
+    machine.must("grep -q '# mine' /etc/vedette/vedette.toml");
+    is_scraped(&machine);
+
+    // A purge: no process, no unit, no file of ours.
+    machine.must("echo secret >/etc/vedette/secrets/camera");
+    machine.must("dpkg --purge vedette");
+    assert_eq!(machine.shell("systemctl is-active vedette").1, "inactive");
+    assert_eq!(machine.must("systemctl show vedette --value -p LoadState"), "not-found");
+    assert_eq!(machine.must("find / -xdev -path /run/shelf -prune -o -name '*vedette*' -print"), "");
+    assert_eq!(machine.must("find /var/lib /run -name '*vedette*' ! -path '/run/shelf/*'"), "");
+    machine.power_off();
+}
+
+#[test]
+fn an_appliance_with_a_read_only_root_restarts_a_hung_daemon_and_comes_back_after_a_power_cut() {
+    let _alone = bench::ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let package = package();
+    let (dir, disks) = disks("appliance", std::slice::from_ref(&package));
+    let mut machine = boot(&dir, &disks, Root::Writable);
+    install(&mut machine, &package);
+    machine.power_off();
+
+    let mut machine = boot(&dir, &disks, Root::ReadOnly);
+    assert!(machine.must("findmnt -no OPTIONS /").starts_with("ro,"));
+    is_ready(&mut machine);
+    is_scraped(&machine);
+
+    // A process that hangs is ended and started again after WatchdogSec, with its runtime directory.
+    machine.must("echo kept >/run/vedette/mark");
+    assert_eq!(property(&mut machine, "NRestarts"), "0");
+    let hung = property(&mut machine, "MainPID");
+    machine.must(&format!("kill -STOP {hung}"));
+    machine.until("a restart by the watchdog", 90, "systemctl show vedette --value -p NRestarts", |n| n == "1");
+    is_ready(&mut machine);
+    assert_ne!(property(&mut machine, "MainPID"), hung);
+    assert_eq!(machine.must("cat /run/vedette/mark"), "kept");
+    machine.must("journalctl -u vedette | grep -q 'Watchdog timeout'");
+    is_scraped(&machine);
+
+    // The mains fail. The next boot finds the state of before.
+    machine.must("echo kept >/var/lib/vedette/mark; sync");
+    machine.cut_power();
+    let mut machine = boot(&dir, &disks, Root::ReadOnly);
+    is_ready(&mut machine);
+    assert_eq!(machine.must("cat /var/lib/vedette/mark"), "kept");
+    is_scraped(&machine);
+    machine.power_off();
+}
