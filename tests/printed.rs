@@ -29,7 +29,8 @@ fn the_committed_full_configuration_is_the_printed_one_and_valid() {
 fn every_key_of_the_full_configuration_is_known_when_it_is_uncommented() {
     let text = printed("config");
     // `#key = value` is a commented key; `# text` is prose.
-    let key = |line: &str| line.strip_prefix('#').filter(|l| l.starts_with(|c: char| c.is_ascii_lowercase() || c == '['));
+    let key =
+        |line: &str| line.strip_prefix('#').filter(|l| l.starts_with(|c: char| c.is_ascii_lowercase() || c == '['));
     let bare: Vec<_> = text.lines().map(|line| key(line).unwrap_or(line)).collect();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("full.toml");

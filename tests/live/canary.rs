@@ -1,7 +1,7 @@
 //! A canary password, in every place a password can be given, and then looked for in every place it must not be.
 
 use crate::support::brokers::{Broker, Subscriber};
-use crate::support::fake_camera::{Fault, FakeCamera};
+use crate::support::fake_camera::{FakeCamera, Fault};
 use crate::support::vedette::{START, Vedette, files};
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! The daemon as a service: start, reload, status, stop, and what its log looks like.
 
 use crate::support::brokers::{Broker, Subscriber};
-use crate::support::fake_camera::{Fault, FakeCamera};
+use crate::support::fake_camera::{FakeCamera, Fault};
 use crate::support::vedette::{START, Vedette};
 use crate::support::wait;
 use std::time::{Duration, Instant};

@@ -79,7 +79,9 @@ fn an_alarm_while_the_road_is_cut_reaches_the_local_listener_at_once_and_the_cen
 
     // Killed without a good-bye, and started again: no second alarm.
     vedette.kill();
-    here.until("the last will", |heard| heard.iter().find(|h| h.topic.ends_with("/status") && h.payload == "offline").cloned());
+    here.until("the last will", |heard| {
+        heard.iter().find(|h| h.topic.ends_with("/status") && h.payload == "offline").cloned()
+    });
     vedette.start();
     vedette.wait_value("vedette_alerts{phase=\"firing\"}", long, |v| v == 1.0);
 
