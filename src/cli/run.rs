@@ -63,10 +63,10 @@ async fn daemon(place: Place) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let systemd = Arc::new(Systemd::open()?);
     let clock = Clock::new(clock::System);
     let world = World {
-        net: Arc::new(net::Sockets::new(clock.clone())),
+        net: Arc::new(net::Real::new(clock.clone())),
         clock,
         boot_id: service::boot_id()?.into(),
-        rtsp: Arc::new(rtsp::Retina),
+        rtsp: Arc::new(rtsp::line::Retina),
         files: Arc::new(files::Disk),
         broker: Arc::new(broker::Mqtt),
     };

@@ -76,6 +76,7 @@ struct Parts {
     config: Known,
     keeper: Keeper,
     couriers: Couriers,
+    events: Events,
     orders: mpsc::Sender<Order>,
     book: Book,
     ledger: Ledger,
@@ -182,7 +183,7 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
 
     let (hub_quitter, hub_quit) = quit::pair();
     let hub = tokio::spawn(hub.run(orders, hub_quit));
-    let recorder = tokio::spawn(record(events, queue));
+    let recorder = tokio::spawn(record(events.clone(), queue));
     let desk = Desk {
         node: node.clone(),
         clock: clock.clone(),
@@ -212,6 +213,7 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
         world,
         service: service.clone(),
         couriers,
+        events,
         orders: order_sender,
         book,
         ledger,
@@ -239,6 +241,7 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
             store.close().await;
         }
         parts.couriers.stop().await;
+        parts.events.close().await;
         front_quitter.quit();
         let _closed = front.await;
     };

@@ -2,7 +2,7 @@
 
 use crate::metric::labels::Labels;
 use crate::query::binary::listed;
-use crate::query::over::{greatest, least, mean, sum};
+use crate::query::over::{greatest, least, mean, running_mean, sum};
 use crate::query::plan::{By, Points};
 use crate::query::quantile::{nan_first, quantile};
 use crate::query::{Compat, EvalError, NAME, Point};
@@ -56,6 +56,9 @@ pub(crate) fn aggregate(fold: &Folding<'_>, of: Vec<Point>, by: &By, compat: Com
     for (labels, mut points) in groups {
         let values = || points.iter().map(|p| p.value);
         let value = match fold {
+            // The two differ in the last digit.
+            Folding::Sum if compat == Compat::V2 => values().sum(),
+            Folding::Avg if compat == Compat::V2 => running_mean(values(), false),
             Folding::Sum => sum(values()),
             Folding::Avg => mean(values()),
             Folding::Min => values().fold(f64::NAN, least),

@@ -62,8 +62,11 @@ impl Instant<'_> {
             Vector::AbsentOver { range, labels } => return Ok(absent(self.ranged(range)?.1.is_empty(), labels)),
             Vector::Minus(of) => each(self.vector(of)?, |v| Some(-v)),
             Vector::WithScalar { op, vector, scalar, swapped, truth } => {
-                let scalar = self.scalar(scalar)?;
-                binary::with_scalar(*op, self.vector(vector)?, scalar, *swapped, *truth, self.compat)
+                // Left before right: which of two errors is told depends on it.
+                let early = if *swapped { Some(self.scalar(scalar)?) } else { None };
+                let vector = self.vector(vector)?;
+                let scalar = early.map_or_else(|| self.scalar(scalar), Ok)?;
+                binary::with_scalar(*op, vector, scalar, *swapped, *truth, self.compat)
             }
             Vector::Match { op, left, right, on, truth, group } => {
                 binary::matched(*op, self.vector(left)?, self.vector(right)?, on, group, *truth, self.compat)?
@@ -71,8 +74,8 @@ impl Instant<'_> {
             Vector::Set { op, left, right, on } => binary::sets(*op, self.vector(left)?, self.vector(right)?, on),
             Vector::Aggregate { op, of, by } => aggregate(&self.folding(op)?, self.vector(of)?, by, self.compat)?,
             Vector::Each { f, of, args } => {
-                let args = self.scalars(args)?;
-                each(self.vector(of)?, |v| f.0(v, &args))
+                let (of, args) = (self.vector(of)?, self.scalars(args)?);
+                each(of, |v| f.0(v, &args))
             }
             Vector::Over { f, range, args, keep_name } => {
                 let args = self.scalars(args)?;

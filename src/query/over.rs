@@ -34,7 +34,12 @@ pub(crate) fn named(name: &str) -> Option<(OverFn, bool, usize)> {
         "resets" => |s, _| Some(s.steps(|a, b| b < a)),
         "deriv" => |s, _| s.line(s.samples.first()?.at).map(|(slope, _)| slope),
         "predict_linear" => |s, args| s.line(s.at).map(|(slope, now)| slope * args[0] + now),
-        "avg_over_time" => |s, _| Some(mean(s.values())),
+        "avg_over_time" => |s, _| {
+            Some(match s.compat {
+                Compat::V2 => running_mean(s.values(), true),
+                Compat::V3 => mean(s.values()),
+            })
+        },
         "sum_over_time" => |s, _| Some(sum(s.values())),
         "count_over_time" => |s, _| Some(s.samples.len() as f64),
         "min_over_time" => |s, _| s.values().reduce(least),
@@ -102,7 +107,9 @@ impl Span<'_> {
         }
         let n = self.samples.len() as f64;
         let over = |f: fn(f64, f64) -> f64| {
-            sum_plain(self.samples.iter().map(|s| f((s.at - origin) as f64 / 1000.0, s.value)))
+            let mut total = Exact::default();
+            self.samples.iter().for_each(|s| total.add(f((s.at - origin) as f64 / 1000.0, s.value)));
+            total.value(self.compat)
         };
         let (x, y, xy, xx) = (over(|x, _| x), over(|_, y| y), over(|x, y| x * y), over(|x, _| x * x));
         let slope = (xy - x * y / n) / (xx - x * x / n);
@@ -114,12 +121,11 @@ impl Span<'_> {
         let mut count = 0.0;
         for value in self.values() {
             count += 1.0;
-            let off = value - mean.value();
+            let off = value - mean.value(self.compat);
             mean.add(off / count);
-            square.add(off * (value - mean.value()));
+            square.add(off * (value - mean.value(self.compat)));
         }
-        // Prometheus 2 loses what overflows.
-        if square.sum.is_infinite() && self.compat == Compat::V2 { f64::NAN } else { square.value() / count }
+        square.value(self.compat) / count
     }
 }
 
@@ -152,22 +158,31 @@ impl Exact {
         }
         self.sum = sum;
     }
-    fn value(self) -> f64 {
-        self.sum + self.lost
+    /// Prometheus 2 loses a sum that overflows.
+    fn value(self, compat: Compat) -> f64 {
+        if self.sum.is_infinite() && compat == Compat::V2 { f64::NAN } else { self.sum + self.lost }
     }
-}
-
-fn sum_plain(values: impl Iterator<Item = f64>) -> f64 {
-    let mut total = Exact::default();
-    values.for_each(|v| total.add(v));
-    total.value()
 }
 
 /// Infinite if the plain sum is.
 pub(crate) fn sum(values: impl Iterator<Item = f64>) -> f64 {
     let mut total = Exact::default();
     values.for_each(|v| total.add(v));
-    if total.sum.is_infinite() { total.sum } else { total.value() }
+    total.sum + total.lost
+}
+
+/// As Prometheus 2 has it: each value moves the mean by its share. Once infinite, finite values do not change it.
+pub(crate) fn running_mean(values: impl Iterator<Item = f64>, keep_lost: bool) -> f64 {
+    let (mut mean, mut count) = (Exact::default(), 0.0);
+    for value in values {
+        count += 1.0;
+        if mean.sum.is_infinite() && (value.is_finite() || value == mean.sum) {
+            continue;
+        }
+        let step = value / count - mean.sum / count;
+        if keep_lost { mean.add(step) } else { mean.sum += step }
+    }
+    mean.sum + mean.lost
 }
 
 /// NaN of nothing. Falls back to a running mean where the sum would overflow.
@@ -191,5 +206,5 @@ pub(crate) fn mean(values: impl Iterator<Item = f64>) -> f64 {
         total = Exact { sum: total.sum * weight, lost: total.lost * weight };
         total.add(value / count);
     }
-    if running { total.value() } else { total.sum / count + total.lost / count }
+    if running { total.sum + total.lost } else { total.sum / count + total.lost / count }
 }

@@ -1,1 +1,173 @@
 //! Floor 3. What we remember. The only module that knows SQL.
+//!
+//! `metrics.db` holds every snapshot, a minute of them to a compressed frame; `events.db` holds what must survive a power
+//! cut the moment it is decided: alarms, their log, and the messages that brokers still have to get. Each has one thread
+//! that writes and checkpoints it. A file that cannot be written is replaced by memory until it can, and that is said.
+
+mod bits;
+mod dictionary;
+mod events;
+mod export;
+mod file;
+pub mod frame;
+mod journal;
+mod meters;
+mod metrics;
+mod pending;
+mod read;
+mod settings;
+mod writer;
+
+pub use bits::Garbled;
+pub use dictionary::Named;
+pub use events::{Closed, Commit, Events, Waiting};
+pub use export::{ExportError, Summary, export};
+pub use file::Trouble;
+pub use meters::{Database, Due, FAMILIES, Meters, Tally};
+pub use read::{Past, Place, ReadError, Span};
+pub use settings::{SAMPLE, Settings};
+pub use writer::Dirs;
+
+use crate::base::clock::Clock;
+use crate::base::pulse::{Pulse, Pulses};
+use crate::metric::latest::Snapshot;
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use writer::Writer;
+
+/// Snapshots that wait for the writer at most: ten minutes at a tick of five seconds, longer than any checkpoint takes.
+const QUEUE: usize = 128;
+/// How long the writer sleeps at most when nothing comes; it must beat its pulse once a second.
+const NAP: Duration = Duration::from_millis(500);
+
+/// The store could not be opened. Broken, full or read-only files are no reason: it then works from memory.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("cannot make {}", dir.display())]
+    Directory { dir: std::path::PathBuf, source: std::io::Error },
+    #[error("cannot start a thread")]
+    Thread(#[source] std::io::Error),
+}
+
+#[derive(Default)]
+struct Inbox {
+    snapshots: VecDeque<Arc<Snapshot>>,
+    closing: Option<oneshot::Sender<()>>,
+    /// The last handle is gone, or the store is closed.
+    over: bool,
+}
+
+#[derive(Default)]
+struct Shared {
+    inbox: Mutex<Inbox>,
+    ready: Condvar,
+}
+
+impl Shared {
+    fn with<T>(&self, f: impl FnOnce(&mut Inbox) -> T) -> T {
+        let made = f(&mut self.inbox.lock().unwrap_or_else(|e| e.into_inner()));
+        self.ready.notify_one();
+        made
+    }
+}
+
+/// `metrics.db` behind its writer thread.
+pub struct Store {
+    shared: Arc<Shared>,
+    tally: Arc<Tally>,
+}
+
+impl Store {
+    /// Opens both databases, or makes them. `pulses` gets one pulse for each of the two threads.
+    ///
+    /// # Errors
+    /// The runtime or state directory is missing and cannot be made is no error either: what cannot be kept on disk is
+    /// kept in memory. Only a thread that cannot be started is one.
+    pub fn open(
+        dirs: &Dirs,
+        settings: Settings,
+        clock: Clock,
+        boot_id: Arc<str>,
+        pulses: &Pulses,
+    ) -> Result<(Store, Events), OpenError> {
+        for dir in [&dirs.state, &dirs.runtime] {
+            std::fs::create_dir_all(dir).map_err(|source| OpenError::Directory { dir: dir.clone(), source })?;
+        }
+        let (shared, tally) = (Arc::new(Shared::default()), Arc::new(Tally::default()));
+        let events = Events::open(dirs, &settings, clock.clone(), boot_id.clone(), pulses.add("events"), tally.clone())
+            .map_err(OpenError::Thread)?;
+        let (dirs, pulse) = (dirs.clone(), pulses.add("store"));
+        std::thread::Builder::new()
+            .name("store".into())
+            .spawn({
+                let (shared, tally) = (shared.clone(), tally.clone());
+                move || work(&shared, &pulse, || Writer::start(&dirs, settings, clock, boot_id, tally))
+            })
+            .map_err(OpenError::Thread)?;
+        Ok((Store { shared, tally }, events))
+    }
+
+    /// Keeps a snapshot. Never waits: when the writer is far behind, the oldest that waits is dropped and counted.
+    pub fn append(&self, snapshot: Arc<Snapshot>) {
+        self.shared.with(|inbox| {
+            if inbox.snapshots.len() >= QUEUE {
+                inbox.snapshots.pop_front();
+                self.tally.snapshots.fetch_add(1, Relaxed);
+            }
+            inbox.snapshots.push_back(snapshot);
+        });
+    }
+
+    /// What [`Meters`] show.
+    pub fn tally(&self) -> Arc<Tally> {
+        self.tally.clone()
+    }
+
+    /// Writes out everything that was appended, empties the log and lets go of the file.
+    pub async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        self.shared.with(|inbox| inbox.closing = Some(done));
+        // An error means that the writer is gone already.
+        let _gone = closed.await;
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.shared.with(|inbox| inbox.over = true);
+    }
+}
+
+/// The writer thread.
+fn work(shared: &Shared, pulse: &Pulse, start: impl FnOnce() -> Writer) {
+    let mut writer = start();
+    loop {
+        pulse.beat();
+        let (snapshots, closing, over) = {
+            let inbox = shared.inbox.lock().unwrap_or_else(|e| e.into_inner());
+            let idle = |inbox: &mut Inbox| inbox.snapshots.is_empty() && inbox.closing.is_none() && !inbox.over;
+            let waited = shared.ready.wait_timeout_while(inbox, NAP, idle);
+            let (mut inbox, _) = waited.unwrap_or_else(|e| e.into_inner());
+            (std::mem::take(&mut inbox.snapshots), inbox.closing.take(), inbox.over)
+        };
+        for snapshot in snapshots {
+            writer.take(&snapshot);
+            pulse.beat();
+        }
+        writer.tend();
+        if closing.is_some() || over {
+            writer.close();
+            if let Some(done) = closing {
+                // Who asked may have given up waiting.
+                let _gone = done.send(());
+            }
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -104,6 +104,16 @@ impl std::str::FromStr for Address {
     }
 }
 
+impl Address {
+    /// `[::]:9090`.
+    pub fn standard() -> Self {
+        Address(SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 9090))
+    }
+    pub fn port(&self) -> u16 {
+        self.0.port()
+    }
+}
+
 impl std::fmt::Display for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)

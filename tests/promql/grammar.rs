@@ -83,8 +83,8 @@ fn powers(dice: &mut Dice) -> String {
     let n = |dice: &mut Dice| dice.pick(&["0", "1", "2", "3", "-2", "-1", "4 * 3"]);
     match dice.below(4) {
         0 => format!("{} ^ {} ^ {}", n(dice), n(dice), n(dice)),
-        1 => format!("{} % {} * {}", n(dice), n(dice), n(dice)),
-        2 => format!("{} + {} ^ {} % {}", n(dice), n(dice), n(dice), n(dice)),
+        1 => format!("({} % {} * {})", n(dice), n(dice), n(dice)),
+        2 => format!("({} + {} ^ {} % {})", n(dice), n(dice), n(dice), n(dice)),
         _ => format!("{} atan2 {} ^ {}", n(dice), n(dice), n(dice)),
     }
 }

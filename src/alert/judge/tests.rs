@@ -102,7 +102,7 @@ fn an_alarm_is_pending_then_fires_then_is_resolved_with_its_labels_and_words() {
         r#"{alertname="Down",camera_id="yard",instance="box",job="vedette",severity="page"}"#
     );
     assert_eq!(alarm.annotations.get("summary"), Some("box yard 2.5 fps"));
-    assert_eq!(verdict.changes.keep, [alarm.clone()]);
+    assert_eq!(verdict.changes.keep, std::slice::from_ref(alarm));
     assert_eq!(alarm.fired.as_ref().map(|f| f.boot.since(alarm.active.boot)), Some(Duration::from_secs(10)));
     let series: Vec<_> = verdict.series.iter().map(|(l, v)| (l.get(NAME), l.get("alertstate"), *v)).collect();
     let active = alarm.active.wall.as_millis() as f64 / 1000.0;
@@ -343,4 +343,40 @@ fn a_label_that_the_node_also_sets_is_renamed_as_prometheus_does() {
     s.tick();
     let labels = s.judge.alarms().next().unwrap().labels.to_string();
     assert_eq!(labels, r#"{alertname="Down",exported_job="x",instance="box",job="vedette"}"#);
+}
+
+#[test]
+fn the_judge_counts_rules_alarms_and_failures_and_forgets_those_of_rules_that_went() {
+    use crate::alert::meters::Meters;
+    let failing = "alert: Odd, expr: 'camera_fps + on () camera_fps'";
+    let mut s = Stage::new(&[DOWN, failing, "alert: Up, expr: up == 0"]);
+    let own = Book::default();
+    let mut page = Latest::new(own.clone());
+    let mut meters = Meters::open(&own, &s.judge);
+    s.set(&FPS, "gate", Some(1.0));
+    s.fps(1.0);
+    let mut show = |s: &Stage, meters: &Meters| {
+        let at = s.sim.clock().now();
+        let mut report = Report::new(Window { from: at.boot, to: at.boot });
+        meters.fill(&s.judge, &mut report);
+        page.apply(&report);
+        let rows = page.snapshot(at).rows;
+        rows.iter().map(|r| format!("{}{} {}", r.meta.family.name, r.meta.labels, r.value)).collect::<Vec<_>>()
+    };
+    let wanted = [
+        r#"vedette_alerts_active{phase="firing"} 0"#,
+        r#"vedette_alerts_active{phase="pending"} 2"#,
+        r#"vedette_rule_evaluation_failures_total{rule="Down"} 0"#,
+        r#"vedette_rule_evaluation_failures_total{rule="Odd"} 1"#,
+        r#"vedette_rules{standing="broken"} 0"#,
+        r#"vedette_rules{standing="foreign"} 1"#,
+        r#"vedette_rules{standing="local"} 2"#,
+        r#"vedette_rules{standing="unsupported"} 0"#,
+    ];
+    assert_eq!(show(&s, &meters), wanted);
+    let stamp = s.stamp();
+    s.judge.replace_rules(rules(&[DOWN]), &exported(), &stamp);
+    meters.turn(&s.judge);
+    let after = show(&s, &meters);
+    assert!(!after.iter().any(|row| row.contains("Odd")) && after.iter().any(|row| row.contains("Down")), "{after:?}");
 }

@@ -88,11 +88,14 @@ pub(super) fn call(name: &str, given: &[Value]) -> Result<Value, String> {
         "lt" | "le" | "gt" | "ge" => {
             takes(2)?;
             let order = compare(&given[0], &given[1])?;
+            // As in Go, `gt` is "not le" and `ge` is "not lt": both hold for NaN.
+            let less = order == Some(Ordering::Less);
+            let at_most = less || order == Some(Ordering::Equal);
             Value::Bool(match name {
-                "lt" => order == Some(Ordering::Less),
-                "le" => matches!(order, Some(Ordering::Less | Ordering::Equal)),
-                "gt" => order == Some(Ordering::Greater),
-                _ => matches!(order, Some(Ordering::Greater | Ordering::Equal)),
+                "lt" => less,
+                "le" => at_most,
+                "gt" => !at_most,
+                _ => !less,
             })
         }
         "and" | "or" => {

@@ -40,9 +40,9 @@ pub(super) fn parse(text: &str) -> Result<Vec<Node>, Fault> {
     let mut parser = Parser { pieces: pieces(text)?.into_iter(), depth: 0 };
     let (nodes, end) = parser.nodes()?;
     match end {
-        End::File => Ok(nodes),
-        End::End => wrong("unexpected {{end}}"),
-        End::Else(_) => wrong("unexpected {{else}}"),
+        Stop::File => Ok(nodes),
+        Stop::Done => wrong("unexpected {{end}}"),
+        Stop::Else(_) => wrong("unexpected {{else}}"),
     }
 }
 
@@ -186,9 +186,9 @@ fn quoted(text: &str) -> Result<(Token, usize), Fault> {
 }
 
 /// What ended a list of nodes.
-enum End {
+enum Stop {
     File,
-    End,
+    Done,
     /// With what follows the word: `if …`, `with …` or nothing.
     Else(Vec<Token>),
 }
@@ -199,7 +199,7 @@ struct Parser {
 }
 
 impl Parser {
-    fn nodes(&mut self) -> Result<(Vec<Node>, End), Fault> {
+    fn nodes(&mut self) -> Result<(Vec<Node>, Stop), Fault> {
         let mut nodes = Vec::new();
         while let Some(piece) = self.pieces.next() {
             let mut action = match piece {
@@ -216,14 +216,14 @@ impl Parser {
                 _ => String::new(),
             };
             match word.as_str() {
-                "end" if action.len() == 1 => return Ok((nodes, End::End)),
-                "else" => return Ok((nodes, End::Else(action.split_off(1)))),
+                "end" if action.len() == 1 => return Ok((nodes, Stop::Done)),
+                "else" => return Ok((nodes, Stop::Else(action.split_off(1)))),
                 "if" | "with" => nodes.push(self.branch(&action)?),
                 word if ACTIONS.contains(&word) => return Err(Fault::Unsupported(format!("`{word}`"))),
                 _ => nodes.push(Node::Put(self.pipe(&action)?)),
             }
         }
-        Ok((nodes, End::File))
+        Ok((nodes, Stop::File))
     }
 
     /// `if` or `with`, up to its `end`. `action` begins with the word.
@@ -233,17 +233,17 @@ impl Parser {
         let test = self.pipe(&action[1..])?;
         let (yes, end) = self.nodes()?;
         let no = match end {
-            End::File => return wrong("unexpected EOF"),
-            End::End => Vec::new(),
+            Stop::File => return wrong("unexpected EOF"),
+            Stop::Done => Vec::new(),
             // `else if` shares the end of the chain.
-            End::Else(next) if !next.is_empty() => match next.first() {
+            Stop::Else(next) if !next.is_empty() => match next.first() {
                 Some(Token::Word(word)) if word == "if" || word == "with" => vec![self.branch(&next)?],
                 _ => return wrong("unexpected token in else"),
             },
-            End::Else(_) => match self.nodes()? {
-                (no, End::End) => no,
-                (_, End::File) => return wrong("unexpected EOF"),
-                (_, End::Else(_)) => return wrong("expected end; found {{else}}"),
+            Stop::Else(_) => match self.nodes()? {
+                (no, Stop::Done) => no,
+                (_, Stop::File) => return wrong("unexpected EOF"),
+                (_, Stop::Else(_)) => return wrong("expected end; found {{else}}"),
             },
         };
         self.depth -= 1;

@@ -1,0 +1,175 @@
+//! `events.db`: what must survive a power cut the moment it is decided.
+//!
+//! One thread has the file; whoever commits waits until it is on disk. Commits that wait together share one transaction
+//! and one flush of the disk.
+
+mod tables;
+mod thread;
+
+use crate::base::clock::Clock;
+use crate::base::pulse::Pulse;
+use crate::metric::alarm::{Alarm, Message, Stamp, Transition};
+use crate::store::meters::Tally;
+use crate::store::settings::Settings;
+use crate::store::writer::Dirs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+
+/// Requests that wait for the thread at most; who asks more waits in turn.
+const QUEUE: usize = 256;
+
+/// The thread that has `events.db` is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the event store is closed")]
+pub struct Closed;
+
+/// What is decided together and kept together, or not at all.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Commit {
+    /// As they are now; a resolved one is forgotten.
+    pub alarms: Vec<Alarm>,
+    /// For the event log.
+    pub transitions: Vec<Transition>,
+    /// For every configured sink.
+    pub messages: Vec<Message>,
+}
+
+/// A message that a sink has not delivered yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Waiting {
+    /// Grows with every message; never used again.
+    pub id: u64,
+    pub message: Message,
+    pub created: Stamp,
+}
+
+/// Numbers that only grow, over restarts too: outbox rows and whoever calls [`Events::reserve`] draw from the same.
+#[derive(Default)]
+struct Sequence(AtomicU64);
+
+impl Sequence {
+    fn next(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed) + 1
+    }
+    fn last(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+    fn at_least(&self, n: u64) {
+        self.0.fetch_max(n, Ordering::Relaxed);
+    }
+}
+
+/// What the thread is asked.
+enum Ask {
+    Commit(Commit, oneshot::Sender<()>),
+    Done(String, Vec<u64>, oneshot::Sender<()>),
+    Sinks(Vec<String>, oneshot::Sender<()>),
+    Alarms(oneshot::Sender<Vec<Alarm>>),
+    Waiting { sink: String, after: u64, most: usize, reply: oneshot::Sender<Vec<Waiting>> },
+    States(oneshot::Sender<Vec<Message>>),
+    Log { most: usize, reply: oneshot::Sender<Vec<Transition>> },
+    Close(oneshot::Sender<()>),
+}
+
+/// The handle; clones are the same store.
+#[derive(Clone)]
+pub struct Events {
+    asks: mpsc::Sender<(Ask, OwnedSemaphorePermit)>,
+    room: Arc<Semaphore>,
+    sequence: Arc<Sequence>,
+    newest: watch::Receiver<u64>,
+}
+
+impl Events {
+    pub(super) fn open(
+        dirs: &Dirs,
+        settings: &Settings,
+        clock: Clock,
+        boot_id: Arc<str>,
+        pulse: Pulse,
+        tally: Arc<Tally>,
+    ) -> std::io::Result<Events> {
+        let (asks, inbox) = mpsc::channel();
+        let (news, newest) = watch::channel(0);
+        let sequence = Arc::new(Sequence::default());
+        // Opened here, not on the thread: the sequence must be known before the first number is drawn.
+        let keeper = thread::Keeper::open(dirs.events(), settings, clock, boot_id, sequence.clone(), tally, news);
+        std::thread::Builder::new().name("events".into()).spawn(move || thread::work(keeper, &inbox, &pulse))?;
+        Ok(Events { asks, room: Arc::new(Semaphore::new(QUEUE)), sequence, newest })
+    }
+
+    async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Result<T, Closed> {
+        let (reply, answer) = oneshot::channel();
+        let permit = self.room.clone().acquire_owned().await.map_err(|_| Closed)?;
+        self.asks.send((ask(reply), permit)).map_err(|_| Closed)?;
+        answer.await.map_err(|_| Closed)
+    }
+
+    /// Keeps everything in `commit` in one transaction and returns when it is on disk, or in memory while the disk
+    /// cannot be written (`vedette_store_healthy{database="events"}` is 0 then).
+    ///
+    /// A [`Fate::State`](crate::metric::alarm::Fate) message takes the place of one that still waits under its topic.
+    ///
+    /// # Errors
+    /// Only after [`Events::close`].
+    pub async fn commit(&self, commit: Commit) -> Result<(), Closed> {
+        self.ask(|reply| Ask::Commit(commit, reply)).await
+    }
+
+    /// Pending and firing alarms as they were last committed.
+    pub async fn alarms(&self) -> Vec<Alarm> {
+        self.ask(Ask::Alarms).await.unwrap_or_default()
+    }
+
+    /// Names the configured sinks; call it before the first commit, since a message is kept for the sinks of its time.
+    /// A sink that is new gets everything that still waits for others, and finds the rest in [`Events::states`]; what
+    /// waited for one that is no longer named goes.
+    pub async fn sinks(&self, names: &[String]) {
+        let _closed = self.ask(|reply| Ask::Sinks(names.to_vec(), reply)).await;
+    }
+
+    /// Messages that wait for `sink` with an id above `after`, oldest first, at most `most`.
+    pub async fn waiting(&self, sink: &str, after: u64, most: usize) -> Vec<Waiting> {
+        let sink = sink.to_owned();
+        self.ask(|reply| Ask::Waiting { sink, after, most, reply }).await.unwrap_or_default()
+    }
+
+    /// `sink` delivered this message; on disk when it returns. Unknown ids are fine: a newer state took its place.
+    pub async fn done(&self, sink: &str, id: u64) {
+        self.done_all(sink, vec![id]).await;
+    }
+
+    /// [`Events::done`] for many.
+    pub async fn done_all(&self, sink: &str, ids: Vec<u64>) {
+        let sink = sink.to_owned();
+        let _closed = self.ask(|reply| Ask::Done(sink, ids, reply)).await;
+    }
+
+    /// The last state message of every topic that was not cleared, delivered or not, by topic: all that a broker must
+    /// hold after it lost everything, or when it is new.
+    pub async fn states(&self) -> Vec<Message> {
+        self.ask(Ask::States).await.unwrap_or_default()
+    }
+
+    /// The newest entries of the event log, newest first.
+    pub async fn log(&self, most: usize) -> Vec<Transition> {
+        self.ask(|reply| Ask::Log { most, reply }).await.unwrap_or_default()
+    }
+
+    /// A number that was never given before and never will be again, larger than all given so far. A crash leaves holes.
+    pub fn reserve(&self) -> u64 {
+        self.sequence.next()
+    }
+
+    /// Id of the newest message; changes when messages arrive.
+    pub fn newest(&self) -> watch::Receiver<u64> {
+        self.newest.clone()
+    }
+
+    /// Finishes what was asked before, empties the log and lets go of the file.
+    pub async fn close(&self) {
+        let _closed = self.ask(Ask::Close).await;
+    }
+}

@@ -1,0 +1,330 @@
+//! The one thread that has `events.db`, and what it does when the file fails: memory takes its place, seeded with all
+//! that is known, until a try to write it all back succeeds.
+
+use crate::base::backoff::Backoff;
+use crate::base::clock::{Boot, Clock};
+use crate::base::fault::chain;
+use crate::base::pulse::Pulse;
+use crate::metric::alarm::Stamp;
+use crate::store::events::{Ask, Sequence, tables};
+use crate::store::file::{self, Trouble};
+use crate::store::meters::{Database, Dropped, Tally};
+use crate::store::settings::Settings;
+use rusqlite::Connection;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
+
+/// How long the thread sleeps at most when nothing is asked; it must beat its pulse once a second.
+const NAP: Duration = Duration::from_millis(500);
+/// Requests that share one transaction at most.
+const TOGETHER: usize = 64;
+/// How often ages are looked at.
+const TIDY: Duration = Duration::from_secs(60);
+/// Between attempts to go back from memory to the file.
+const RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+/// Room in the file besides the outbox: states, alarms and the log.
+const ROOM: u64 = 256 << 20;
+/// What broken files are called.
+const CORRUPT: &str = "corrupt-";
+
+pub struct Keeper {
+    settings: Settings,
+    path: PathBuf,
+    clock: Clock,
+    boot_id: Arc<str>,
+    sequence: Arc<Sequence>,
+    tally: Arc<Tally>,
+    news: watch::Sender<u64>,
+    connection: Connection,
+    in_memory: bool,
+    /// The sequence is marked as given up to here.
+    marked: u64,
+    retry: Backoff,
+    retry_at: Boot,
+    tidy_at: Boot,
+}
+
+type Reply = oneshot::Sender<()>;
+
+/// Something to be written, and who waits for it.
+struct Write {
+    what: What,
+    reply: Reply,
+}
+
+enum What {
+    Commit { commit: super::Commit, ids: Vec<u64>, at: Stamp },
+    Done(String, Vec<u64>),
+    Sinks(Vec<String>),
+}
+
+impl Keeper {
+    pub fn open(
+        path: PathBuf,
+        settings: &Settings,
+        clock: Clock,
+        boot_id: Arc<str>,
+        sequence: Arc<Sequence>,
+        tally: Arc<Tally>,
+        news: watch::Sender<u64>,
+    ) -> Keeper {
+        let now = clock.boot();
+        let memory = file::in_memory(&tables::LAYOUT).expect("an empty database takes a few pages of memory");
+        let mut keeper = Keeper {
+            settings: settings.clone(),
+            path,
+            clock,
+            boot_id,
+            sequence,
+            tally,
+            news,
+            connection: memory,
+            in_memory: true,
+            marked: 0,
+            retry: Backoff::new(RETRY.0, RETRY.1, 2),
+            retry_at: now,
+            tidy_at: now,
+        };
+        keeper.tally.set_healthy(Database::Events, true);
+        match keeper.open_file().and_then(|connection| Ok((tables::marked(&connection)?, connection))) {
+            Ok((marked, connection)) => {
+                keeper.sequence.at_least(marked);
+                keeper.connection = connection;
+                keeper.in_memory = false;
+                keeper.news.send_replace(marked);
+            }
+            Err(trouble) => keeper.fall_back(&trouble),
+        }
+        keeper.count();
+        keeper
+    }
+
+    /// Opens the file; one that is broken or newer is set aside and an empty one made.
+    fn open_file(&self) -> Result<Connection, Trouble> {
+        let most = self.settings.outbox_bytes * 4 + ROOM;
+        let why = match file::open(&self.path, &tables::LAYOUT, most) {
+            Err(trouble @ (Trouble::Broken(_) | Trouble::Newer(_))) => trouble,
+            opened => return opened,
+        };
+        let blocked = |error: std::io::Error| Trouble::Blocked(error.into());
+        let now = self.clock.now().wall.as_millis();
+        let mark = if let Trouble::Newer(version) = why {
+            format!("v{version}-{now}")
+        } else {
+            file::clear_aside(&self.path, CORRUPT).map_err(blocked)?;
+            format!("{CORRUPT}{now}")
+        };
+        let aside = file::set_aside(&self.path, &mark).map_err(blocked)?;
+        self.tally.replaced(Database::Events);
+        tracing::error!(file = %aside.display(), error = %chain(&why), "events file was set aside, a new one is made");
+        file::open(&self.path, &tables::LAYOUT, most)
+    }
+
+    /// Goes on in memory with all that can still be read.
+    fn fall_back(&mut self, why: &Trouble) {
+        self.retry_at = self.clock.boot().plus(self.retry.next_wait());
+        if self.tally.set_healthy(Database::Events, false) {
+            tracing::error!(file = %self.path.display(), error = %chain(why), "events are kept in memory only");
+        }
+        if self.in_memory {
+            return;
+        }
+        let Ok(mut memory) = file::in_memory(&tables::LAYOUT) else { return };
+        if let Err(trouble) = tables::copy(&self.connection, &mut memory) {
+            tracing::error!(error = %chain(&trouble), "not all events could be taken into memory");
+        }
+        self.connection = memory;
+        self.in_memory = true;
+    }
+
+    /// Writes all that memory holds back to the file and works there again.
+    fn return_to_file(&mut self) {
+        let opened = self.open_file().and_then(|mut file| {
+            tables::copy(&self.connection, &mut file)?;
+            Ok(file)
+        });
+        match opened {
+            Ok(connection) => {
+                self.connection = connection;
+                self.in_memory = false;
+                self.retry.reset();
+                self.tally.set_healthy(Database::Events, true);
+                tracing::info!(file = %self.path.display(), "events are written to disk again");
+            }
+            Err(trouble) => self.fall_back(&trouble),
+        }
+    }
+
+    /// Writes everything in one transaction, and to memory where the file fails; then answers.
+    fn write(&mut self, writes: Vec<Write>) {
+        if writes.is_empty() {
+            return;
+        }
+        if let Err(trouble) = self.try_write(&writes) {
+            self.fall_back(&trouble);
+            if let Err(trouble) = self.try_write(&writes) {
+                tracing::error!(error = %chain(&trouble), "events could not be kept, not even in memory");
+            }
+        }
+        let newest =
+            writes.iter().filter_map(|w| if let What::Commit { ids, .. } = &w.what { ids.last() } else { None });
+        if let Some(newest) = newest.max() {
+            self.news.send_replace(*newest);
+        }
+        self.count();
+        for write in writes {
+            // Who asked may have given up waiting.
+            let _gone = write.reply.send(());
+        }
+    }
+
+    fn try_write(&mut self, writes: &[Write]) -> Result<(), Trouble> {
+        let (now, last) = (self.clock.now(), self.sequence.last());
+        let transaction = self.connection.transaction()?;
+        let mut grown = false;
+        for write in writes {
+            match &write.what {
+                What::Commit { commit, ids, at } => {
+                    tables::commit(&transaction, commit, ids, at)?;
+                    grown |= !ids.is_empty();
+                }
+                What::Done(sink, ids) => tables::done(&transaction, sink, ids)?,
+                What::Sinks(names) => tables::sinks(&transaction, names)?,
+            }
+        }
+        let mut dropped = Vec::new();
+        if grown || now.boot >= self.tidy_at {
+            let Settings { outbox_bytes, outbox_age, .. } = self.settings;
+            for sink in tables::sink_names(&transaction)? {
+                let went = tables::bound(&transaction, &sink, outbox_bytes, outbox_age, &now, &self.boot_id)?;
+                dropped.push((sink, went));
+            }
+        }
+        let marked = if last >= self.marked { tables::mark(&transaction, last)? } else { self.marked };
+        transaction.commit()?;
+        self.marked = marked;
+        self.count_dropped(dropped);
+        Ok(())
+    }
+
+    fn count_dropped(&self, dropped: Vec<(String, Vec<(Dropped, u64)>)>) {
+        let mut due = self.tally.due.lock().unwrap_or_else(|e| e.into_inner());
+        for (sink, (why, count)) in
+            dropped.into_iter().flat_map(|(sink, went)| went.into_iter().map(move |w| (sink.clone(), w)))
+        {
+            let due = due.entry(sink).or_default();
+            match why {
+                Dropped::Bytes => due.dropped_bytes += count,
+                Dropped::Age => due.dropped_age += count,
+            }
+        }
+    }
+
+    /// Tells the tally what waits.
+    fn count(&self) {
+        let Ok(names) = tables::sink_names(&self.connection) else { return };
+        let mut due = self.tally.due.lock().unwrap_or_else(|e| e.into_inner());
+        for name in names {
+            if let Ok((rows, bytes)) = tables::load(&self.connection, &name) {
+                let due = due.entry(name).or_default();
+                (due.rows, due.bytes) = (rows, bytes);
+            }
+        }
+    }
+
+    /// Ages, and the way back to the file.
+    fn tend(&mut self) {
+        let now = self.clock.now();
+        if self.in_memory && now.boot >= self.retry_at {
+            self.return_to_file();
+        }
+        if now.boot < self.tidy_at {
+            return;
+        }
+        let log = if now.trusted {
+            tables::trim_log(&self.connection, now.wall.minus(self.settings.events_age))
+        } else {
+            Ok(())
+        };
+        if let Err(trouble) = log.and_then(|()| self.try_write(&[])) {
+            self.fall_back(&trouble);
+        }
+        self.tidy_at = now.boot.plus(TIDY);
+        self.count();
+    }
+
+    fn stamp(&self) -> Stamp {
+        let now = self.clock.now();
+        Stamp { wall: now.wall, boot: now.boot, boot_id: self.boot_id.clone(), trusted: now.trusted }
+    }
+
+    /// Takes what is to be written; answers what is only to be read. `None`: to be closed.
+    fn take(&mut self, ask: Ask, writes: &mut Vec<Write>) -> Option<Reply> {
+        let (what, reply) = match ask {
+            Ask::Commit(commit, reply) => {
+                let ids = commit.messages.iter().map(|_| self.sequence.next()).collect();
+                (What::Commit { commit, ids, at: self.stamp() }, reply)
+            }
+            Ask::Done(sink, ids, reply) => (What::Done(sink, ids), reply),
+            Ask::Sinks(names, reply) => (What::Sinks(names), reply),
+            Ask::Close(reply) => {
+                self.write(std::mem::take(writes));
+                return Some(reply);
+            }
+            read => {
+                // In order: who committed before sees it.
+                self.write(std::mem::take(writes));
+                self.answer(read);
+                return None;
+            }
+        };
+        writes.push(Write { what, reply });
+        None
+    }
+
+    fn answer(&mut self, ask: Ask) {
+        let c = &self.connection;
+        // Who asked may have given up waiting.
+        let failed = match ask {
+            Ask::Alarms(reply) => tables::alarms(c).map(|found| drop(reply.send(found))),
+            Ask::Waiting { sink, after, most, reply } => {
+                tables::waiting(c, &sink, after, most).map(|found| drop(reply.send(found)))
+            }
+            Ask::States(reply) => tables::states(c).map(|found| drop(reply.send(found))),
+            Ask::Log { most, reply } => tables::log(c, most).map(|found| drop(reply.send(found))),
+            Ask::Commit(..) | Ask::Done(..) | Ask::Sinks(..) | Ask::Close(_) => Ok(()),
+        };
+        if let Err(trouble) = failed {
+            self.fall_back(&trouble);
+        }
+    }
+}
+
+/// The thread.
+pub fn work(mut keeper: Keeper, inbox: &Receiver<(Ask, OwnedSemaphorePermit)>, pulse: &Pulse) {
+    loop {
+        pulse.beat();
+        let first = match inbox.recv_timeout(NAP) {
+            Ok(first) => Some(first),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        let mut writes = Vec::new();
+        for (ask, permit) in first.into_iter().chain(inbox.try_iter()).take(TOGETHER) {
+            drop(permit);
+            if let Some(reply) = keeper.take(ask, &mut writes) {
+                if let Err(trouble) = file::checkpoint(&keeper.connection) {
+                    tracing::warn!(error = %chain(&trouble), "events file was not closed in order; nothing is lost");
+                }
+                drop(keeper);
+                let _gone = reply.send(());
+                return;
+            }
+        }
+        keeper.write(writes);
+        keeper.tend();
+    }
+}
