@@ -1,5 +1,7 @@
 //! What is said once in the code and printed: the committed copies are what the program prints.
 
+#![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
+
 use std::path::Path;
 use std::process::{Command, Output};
 
