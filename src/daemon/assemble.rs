@@ -152,7 +152,9 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
     let brokers: Vec<_> = config.mqtt.iter().map(|b| b.name.clone()).collect();
     let store_meters = store::Meters::open(&book, store.tally(), &brokers);
     let process = super::process::Process::open(&book, clock.clone());
-    let hub = Hub {
+    // A message is kept for the brokers of its time, so they are named before the first one.
+    couriers.hire(std::mem::take(&mut config.mqtt)).await;
+    let mut hub = Hub {
         clock: clock.clone(),
         boot_id: world.boot_id.clone(),
         tick: config.node.tick,
@@ -181,6 +183,7 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
         own: Own::open(&book),
     };
 
+    hub.commit(restored.changes, Vec::new());
     let (hub_quitter, hub_quit) = quit::pair();
     let hub = tokio::spawn(hub.run(orders, hub_quit));
     let recorder = tokio::spawn(record(events.clone(), queue));
@@ -205,7 +208,6 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
     let front = tokio::spawn(listener.serve(gate, Arc::new(page), clock.clone(), traffic, front_quit));
     let watchdog = tokio::spawn(watchdog.feed());
 
-    couriers.hire(std::mem::take(&mut config.mqtt)).await;
     let mut parts = Parts {
         config: Known::of(&config),
         keeper: Keeper::new(clock.clone(), Tap::new(reports)),

@@ -50,11 +50,6 @@ impl GstCamera {
     }
 }
 
-/// The touchable parts that cameras do not use.
-struct Nobody;
-impl net::Net for Nobody {}
-impl broker::Dial for Nobody {}
-
 /// The camera probe, watching.
 pub struct Watching {
     runtime: Option<tokio::runtime::Runtime>,
@@ -75,9 +70,9 @@ impl Watching {
             clock: clock.clone(),
             boot_id: "test".into(),
             rtsp: Arc::new(rtsp::line::Retina),
-            net: Arc::new(Nobody),
+            net: Arc::new(net::script::Script::default()),
             files: Arc::new(files::Disk),
-            broker: Arc::new(Nobody),
+            broker: Arc::new(broker::script::Script::default()),
         };
         let (book, ring) = (Book::default(), Ring::new(4096));
         let (quitter, quit) = pair();

@@ -6,6 +6,7 @@ pub mod brokers;
 pub mod cameras;
 pub mod fake_camera;
 pub mod prometheus;
+pub mod site;
 pub mod vedette;
 
 use std::net::TcpListener;
