@@ -30,20 +30,15 @@ fn main() -> ExitCode {
     let able = bench.abilities();
     let trials = STORIES.iter().map(|story| {
         let lacking: Vec<_> = story.needs.iter().copied().filter(|need| !able.contains(*need)).collect();
-        let bench = bench.clone();
+        let set_up = bench.clone();
         let trial = Trial::test(story.name, move || {
-            (story.tell)(rig::Rig::set_up(&bench));
+            (story.tell)(rig::Rig::set_up(&set_up));
             Ok(())
         });
         match lacking.is_empty() {
-            true => trial.with_kind(bench_word(&path)),
+            true => trial.with_kind(&bench.name),
             false => trial.with_kind(format!("skipped: needs {}", lacking.join(", "))).with_ignored_flag(true),
         }
     });
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
-}
-
-/// The bench's name as the report shows it.
-fn bench_word(path: &std::path::Path) -> String {
-    path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
 }

@@ -53,7 +53,6 @@ impl Rig {
         arguments.extend(more.iter().map(String::as_str));
         let ear = Subscriber::with(port, &arguments);
 
-        // Every target must answer within its second of a round: the bench is small.
         let mut config = format!("[node]\ntick = \"1s\"\n[[mqtt]]\nname = \"bench\"\nurl = \"mqtt://{host}:{port}\"\n");
         let mut cameras = Vec::new();
         for camera in &bench.cameras {
