@@ -25,13 +25,18 @@ fn the_committed_full_configuration_is_the_printed_one_and_valid() {
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stdout));
 }
 
+/// `#key = value` is a commented key; `# text` is prose.
+fn uncommented(line: &str) -> &str {
+    match line.strip_prefix('#') {
+        Some(key) if key.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => key,
+        _ => line,
+    }
+}
+
 #[test]
 fn every_key_of_the_full_configuration_is_known_when_it_is_uncommented() {
     let text = printed("config");
-    // `#key = value` is a commented key; `# text` is prose.
-    let key =
-        |line: &str| line.strip_prefix('#').filter(|l| l.starts_with(|c: char| c.is_ascii_lowercase() || c == '['));
-    let bare: Vec<_> = text.lines().map(|line| key(line).unwrap_or(line)).collect();
+    let bare: Vec<_> = text.lines().map(uncommented).collect();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("full.toml");
     std::fs::write(&path, bare.join("\n")).unwrap();

@@ -182,11 +182,14 @@ struct Broker {
     dropped_age: Series,
 }
 
+/// A number of the tally, if it is known.
+type Look = fn(&Tally) -> Option<f64>;
+
 /// The open series.
 pub struct Meters {
     tally: Arc<Tally>,
     healthy: Vec<(Database, Series, Series)>,
-    plain: Vec<(Series, fn(&Tally) -> Option<f64>)>,
+    plain: Vec<(Series, Look)>,
     brokers: Vec<Broker>,
 }
 

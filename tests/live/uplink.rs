@@ -21,7 +21,7 @@ use vedette::metric::latest::Latest;
 use vedette::metric::ledger::Ledger;
 use vedette::metric::roster::Roster;
 use vedette::probe::uplink::KIND;
-use vedette::probe::{Kit, Tap, Work};
+use vedette::probe::{Kit, Tap};
 use vedette::world::clock::System;
 use vedette::world::listener::Gate;
 use vedette::world::net::{Missed, Net, Real, Reason};
@@ -103,7 +103,7 @@ fn watch(text: &str, seen: impl Fn(&BTreeMap<String, f64>) -> bool) -> BTreeMap<
     let mut kit = Kit::new(world, book.clone(), Roster::default(), Ledger::default());
     let (target, mistakes) = settings::read(text, |table| (KIND.read)(&table));
     assert!(mistakes.is_empty(), "{mistakes:?}");
-    let Work::Session(mut session) = (target.unwrap().open)(&mut kit) else { panic!("an uplink is a session") };
+    let mut session = (target.unwrap().open)(&mut kit);
     let (ring, (_quitter, quit)) = (Ring::new(100), quit::pair());
     let tap = Tap::new(ring.clone());
     runtime.spawn(async move { session.run(&tap, &quit).await });

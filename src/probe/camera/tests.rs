@@ -8,7 +8,7 @@ use crate::base::settings::read;
 use crate::metric::book::Book;
 use crate::metric::latest::Latest;
 use crate::metric::report::{NoData, Report};
-use crate::probe::{Kit, Patience, Session, Tap, Work};
+use crate::probe::{Kit, Patience, Session, Tap};
 use crate::world::files::{Files, Unreadable};
 use crate::world::rtsp::script::{Act, Script, Step};
 use crate::world::rtsp::{Broken, Oddity, Phase, Reason};
@@ -16,10 +16,6 @@ use crate::world::{World, broker, net};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-struct Nobody;
-impl net::Net for Nobody {}
-impl broker::Dial for Nobody {}
 
 /// One file, whatever its path.
 #[derive(Clone)]
@@ -70,16 +66,16 @@ fn bench(more: &str) -> Bench {
         clock: sim.clock(),
         boot_id: "test".into(),
         rtsp: Arc::new(script.clone()),
-        net: Arc::new(Nobody),
+        net: Arc::new(net::script::Script::default()),
         files: Arc::new(paper.clone()),
-        broker: Arc::new(Nobody),
+        broker: Arc::new(broker::script::Script::default()),
     };
     let book = Book::default();
     let mut kit = Kit::new(world, book.clone(), Default::default(), Default::default());
     let config = format!("id = \"yard\"\nurl = \"rtsp://cam/main\"\n{more}");
     let (target, mistakes) = read(&config, |table| (KIND.read)(&table));
     assert!(mistakes.is_empty(), "{mistakes:?}");
-    let Work::Session(session) = (target.unwrap().open)(&mut kit) else { panic!("a camera is a session") };
+    let session = (target.unwrap().open)(&mut kit);
     let page = Page { ring: Ring::new(1000), latest: Latest::new(book), clock: sim.clock() };
     Bench { sim, script, paper, session, page }
 }

@@ -44,7 +44,7 @@ fn rig(text: &str, net: net::script::Script) -> Rig {
     };
     let mut kit = Kit::new(world, book.clone(), Roster::default(), ledger.clone());
     let target = base::read(text, |table| (KIND.read)(&table)).0.unwrap();
-    let Work::Session(mut session) = (target.open)(&mut kit) else { panic!("an uplink is a session") };
+    let mut session = (target.open)(&mut kit);
     let ring = Ring::new(100);
     let (quitter, quit) = quit::pair();
     let tap = Tap::new(ring.clone());

@@ -14,7 +14,7 @@ use vedette::metric::book::Book;
 use vedette::metric::latest::Latest;
 use vedette::metric::report::Report;
 use vedette::probe::camera::KIND;
-use vedette::probe::{Kit, Tap, Work};
+use vedette::probe::{Kit, Tap};
 use vedette::world::{World, broker, clock, files, net, rtsp};
 
 /// A GStreamer camera; see `tests/cameras/gst_camera.py --help`.
@@ -83,7 +83,7 @@ impl Watching {
         let mut tasks = Vec::new();
         for target in targets {
             let mut kit = Kit::new(world.clone(), book.clone(), Default::default(), Default::default());
-            let Work::Session(mut session) = (target.open)(&mut kit) else { panic!("a camera is a session") };
+            let mut session = (target.open)(&mut kit);
             let (tap, quit, clock, failures) = (Tap::new(ring.clone()), quit.clone(), clock.clone(), failures.clone());
             tasks.push(runtime.spawn(async move {
                 while let Err(failed) = session.run(&tap, &quit).await {
