@@ -252,9 +252,21 @@ fn selector(dice: &mut Dice) -> String {
 fn range(dice: &mut Dice, depth: usize) -> String {
     if depth > 0 && dice.one_in(8) {
         let step = dice.pick(&["10s", "30s", "7s", "1m"]);
-        return format!("({})[{}:{step}]{}", vector(dice, depth - 1), length(dice), offset(dice));
+        return format!("({})[{}:{step}]{}", exact(dice, depth - 1), length(dice), offset(dice));
     }
     format!("{}[{}]{}", selector(dice), length(dice), offset(dice))
+}
+
+/// Nothing from the mathematical library: a last digit that differs there becomes a counter reset, or all that is left
+/// after a subtraction.
+fn exact(dice: &mut Dice, depth: usize) -> String {
+    match dice.below(6) {
+        0 => selector(dice),
+        1 | 2 => format!("{}({})", dice.pick(OVER), range(dice, depth)),
+        3 => format!("{} by (cam) ({})", dice.pick(&["sum", "min", "max", "count", "avg"]), selector(dice)),
+        4 => format!("{} {} {}", selector(dice), dice.pick(ARITHMETIC), number(dice)),
+        _ => format!("{} {} {}", selector(dice), dice.pick(COMPARE), number(dice)),
+    }
 }
 
 fn length(dice: &mut Dice) -> &'static str {
