@@ -15,6 +15,7 @@ mod meters;
 mod metrics;
 mod pending;
 mod read;
+mod salvage;
 mod settings;
 mod writer;
 
@@ -144,12 +145,13 @@ impl Drop for Store {
 /// The writer thread.
 fn work(shared: &Shared, pulse: &Pulse, start: impl FnOnce() -> Writer) {
     let mut writer = start();
+    let mut busy = false;
     loop {
         pulse.beat();
         let (snapshots, closing, over) = {
             let inbox = shared.inbox.lock().unwrap_or_else(|e| e.into_inner());
             let idle = |inbox: &mut Inbox| inbox.snapshots.is_empty() && inbox.closing.is_none() && !inbox.over;
-            let waited = shared.ready.wait_timeout_while(inbox, NAP, idle);
+            let waited = shared.ready.wait_timeout_while(inbox, if busy { Duration::ZERO } else { NAP }, idle);
             let (mut inbox, _) = waited.unwrap_or_else(|e| e.into_inner());
             (std::mem::take(&mut inbox.snapshots), inbox.closing.take(), inbox.over)
         };
@@ -157,7 +159,7 @@ fn work(shared: &Shared, pulse: &Pulse, start: impl FnOnce() -> Writer) {
             writer.take(&snapshot);
             pulse.beat();
         }
-        writer.tend();
+        busy = writer.tend();
         if closing.is_some() || over {
             writer.close();
             if let Some(done) = closing {
