@@ -28,7 +28,8 @@ CREATE TABLE alarm(rule TEXT NOT NULL, labels TEXT NOT NULL, body TEXT NOT NULL,
 CREATE TABLE log(id INTEGER PRIMARY KEY, wall INTEGER NOT NULL, body TEXT NOT NULL);
 CREATE TABLE outbox(id INTEGER PRIMARY KEY, topic TEXT NOT NULL, payload BLOB NOT NULL, retain INTEGER NOT NULL,
  state INTEGER NOT NULL, wall INTEGER NOT NULL, boot INTEGER NOT NULL, boot_id TEXT NOT NULL, trusted INTEGER NOT NULL);
-CREATE TABLE due(sink INTEGER NOT NULL, id INTEGER NOT NULL, PRIMARY KEY(sink, id)) WITHOUT ROWID;
+CREATE TABLE due(sink INTEGER NOT NULL, id INTEGER NOT NULL, bytes INTEGER NOT NULL,
+ PRIMARY KEY(sink, id)) WITHOUT ROWID;
 CREATE TABLE sink(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE state(topic TEXT PRIMARY KEY, payload BLOB NOT NULL, retain INTEGER NOT NULL);
 CREATE INDEX outbox_topic ON outbox(topic) WHERE state = 1;
@@ -150,7 +151,8 @@ fn put_message(c: &Connection, id: u64, message: &Message, at: &Stamp) -> Done<(
                 .execute(params![topic, payload, retain])?;
         }
     }
-    let due = c.prepare_cached("INSERT INTO due SELECT id, ? FROM sink")?.execute([id])?;
+    let bytes = topic.len() + payload.len();
+    let due = c.prepare_cached("INSERT INTO due SELECT id, ?, ? FROM sink")?.execute(params![id, bytes])?;
     if due > 0 {
         c.prepare_cached("INSERT INTO outbox VALUES (?,?,?,?,?,?,?,?,?)")?.execute(params![
             id,
@@ -211,7 +213,10 @@ pub fn sinks(c: &Connection, names: &[String]) -> Done<()> {
     c.execute("DELETE FROM outbox WHERE id NOT IN (SELECT id FROM due)", [])?;
     for new in names.iter().filter(|name| !known.contains(name)) {
         c.execute("INSERT INTO sink(name) VALUES (?)", [new])?;
-        c.execute("INSERT INTO due SELECT ?, id FROM outbox", [c.last_insert_rowid()])?;
+        c.execute(
+            "INSERT INTO due SELECT ?, id, length(CAST(topic AS BLOB)) + length(payload) FROM outbox",
+            [c.last_insert_rowid()],
+        )?;
     }
     Ok(())
 }
@@ -270,8 +275,7 @@ pub fn states(c: &Connection) -> Done<Vec<Message>> {
 
 /// Rows and bytes (topic and payload) that wait for a sink.
 pub fn load(c: &Connection, sink: &str) -> Done<(u64, u64)> {
-    let sql = "SELECT count(*), coalesce(sum(length(topic) + length(payload)), 0) FROM due JOIN outbox USING (id)
-               WHERE due.sink = (SELECT id FROM sink WHERE name = ?)";
+    let sql = "SELECT count(*), coalesce(sum(bytes), 0) FROM due WHERE sink = (SELECT id FROM sink WHERE name = ?)";
     Ok(c.prepare_cached(sql)?.query_row([sink], |row| Ok((row.get(0)?, row.get(1)?)))?)
 }
 
@@ -285,8 +289,7 @@ pub fn bound(
     boot_id: &str,
 ) -> Done<Vec<(Dropped, u64)>> {
     let (_, mut load) = load(c, sink)?;
-    let sql =
-        "SELECT due.id, length(topic) + length(payload), wall, boot, boot_id, trusted FROM due JOIN outbox USING (id)
+    let sql = "SELECT due.id, bytes, wall, boot, boot_id, trusted FROM due JOIN outbox USING (id)
                WHERE due.sink = (SELECT id FROM sink WHERE name = ?) AND state = 0 ORDER BY due.id";
     let mut ask = c.prepare_cached(sql)?;
     let mut rows = ask.query([sink])?;
