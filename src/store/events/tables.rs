@@ -11,6 +11,7 @@ use crate::store::metrics::{labels_of, labels_text};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Entries of the event log at most, whatever their age.
@@ -59,6 +60,33 @@ pub fn copy(from: &Connection, to: &mut Connection) -> Done<()> {
         for row in rows.map_while(Result::ok) {
             put.execute(rusqlite::params_from_iter(row))?;
         }
+    }
+    Ok(transaction.commit()?)
+}
+
+/// Puts what happened in `from` on top of what `to` has.
+///
+/// # Errors
+/// One of them cannot be read or written.
+pub fn merge(from: &Connection, to: &mut Connection) -> Done<()> {
+    let transaction = to.transaction()?;
+    let names = sink_names(from)?;
+    sinks(&transaction, &names)?;
+    for alarm in alarms(from)? {
+        put_alarm(&transaction, &alarm)?;
+    }
+    for transition in log(from, usize::MAX)?.iter().rev() {
+        put_log(&transaction, transition)?;
+    }
+    let mut messages = BTreeMap::new();
+    for name in &names {
+        messages.extend(waiting(from, name, 0, usize::MAX)?.into_iter().map(|w| (w.id, w)));
+    }
+    for Waiting { id, message, created } in messages.values() {
+        put_message(&transaction, *id, message, created)?;
+    }
+    for state in states(from)? {
+        put_state(&transaction, &state)?;
     }
     Ok(transaction.commit()?)
 }
@@ -138,6 +166,23 @@ fn put_alarm(c: &Connection, alarm: &Alarm) -> Done<()> {
     Ok(())
 }
 
+fn put_log(c: &Connection, transition: &Transition) -> Done<()> {
+    let body = alarm_text(&transition.alarm, Some(&transition.at));
+    let wall = transition.at.wall.as_millis();
+    c.prepare_cached("INSERT INTO log(wall, body) VALUES (?,?)")?.execute(params![wall, body])?;
+    Ok(())
+}
+
+fn put_state(c: &Connection, message: &Message) -> Done<()> {
+    let Message { topic, payload, retain, .. } = message;
+    if payload.is_empty() {
+        c.prepare_cached("DELETE FROM state WHERE topic = ?")?.execute([topic])?;
+    } else {
+        c.prepare_cached("INSERT OR REPLACE INTO state VALUES (?,?,?)")?.execute(params![topic, payload, retain])?;
+    }
+    Ok(())
+}
+
 fn put_message(c: &Connection, id: u64, message: &Message, at: &Stamp) -> Done<()> {
     let Message { topic, payload, retain, fate } = message;
     if *fate == Fate::State {
@@ -175,9 +220,7 @@ pub fn commit(c: &Connection, commit: &Commit, ids: &[u64], at: &Stamp) -> Done<
         put_alarm(c, alarm)?;
     }
     for transition in &commit.transitions {
-        let body = alarm_text(&transition.alarm, Some(&transition.at));
-        let wall = transition.at.wall.as_millis();
-        c.prepare_cached("INSERT INTO log(wall, body) VALUES (?,?)")?.execute(params![wall, body])?;
+        put_log(c, transition)?;
     }
     if !commit.transitions.is_empty() {
         c.prepare_cached("DELETE FROM log WHERE id <= (SELECT max(id) FROM log) - ?")?.execute([LOG_ROWS])?;

@@ -164,3 +164,60 @@ async fn events_go_on_in_memory_without_a_directory_and_reach_the_file_once_ther
     assert_eq!(topics(&events, "a").await, ["e=1"]);
     assert_eq!(events.alarms().await, [alarm("yard", Phase::Firing)]);
 }
+
+#[tokio::test]
+async fn a_file_that_could_not_be_read_at_the_start_still_counts_when_it_can() {
+    let node = Node::new();
+    let events = node.events(&Settings::default());
+    events.sinks(&["a".into()]).await;
+    commit(&events, vec![message("e", "before", Fate::Event), message("yard", "up", Fate::State)]).await;
+    let first = events.waiting("a", 0, 1).await[0].id;
+    events.close().await;
+    let (state, away) = (node.dirs().state, node.home.path().join("away"));
+    std::fs::rename(&state, &away).unwrap();
+    std::fs::write(&state, "in the way").unwrap();
+    let events = node.events(&Settings::default());
+    events.sinks(&["a".into()]).await;
+    commit(&events, vec![message("e", "between", Fate::Event), message("yard", "down", Fate::State)]).await;
+    assert!(events.waiting("a", first, 9).await.len() == 2, "numbers grow all the same");
+    std::fs::remove_file(&state).unwrap();
+    std::fs::rename(&away, &state).unwrap();
+    node.sim.advance(Duration::from_secs(120));
+    for _ in 0..3 {
+        commit(&events, vec![]).await;
+    }
+    assert_eq!(topics(&events, "a").await, ["e=before", "e=between", "yard=down"]);
+    events.close().await;
+    let events = node.events(&Settings::default());
+    assert_eq!(topics(&events, "a").await, ["e=before", "e=between", "yard=down"]);
+    assert_eq!(events.states().await, [message("yard", "down", Fate::State)]);
+}
+
+#[tokio::test]
+async fn of_a_broken_file_what_can_be_read_goes_into_a_new_one() {
+    let node = Node::new();
+    let events = node.events(&Settings::default());
+    events.sinks(&["a".into()]).await;
+    commit(&events, vec![message("e", "1", Fate::Event)]).await;
+    let last = events.reserve();
+    events.close().await;
+    let path = node.dirs().events();
+    let file = rusqlite::Connection::open(&path).unwrap();
+    let root: usize =
+        file.query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'meta'", [], |row| row.get(0)).unwrap();
+    file.close().unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[(root - 1) * 4096..root * 4096].fill(0xa5);
+    std::fs::write(&path, bytes).unwrap();
+    let events = node.events(&Settings::default());
+    assert!(!node.tally.healthy(Database::Events));
+    assert!(events.reserve() > last, "the numbers that were given are not known, and not given again");
+    assert_eq!(topics(&events, "a").await, ["e=1"]);
+    node.sim.advance(Duration::from_secs(120));
+    for _ in 0..3 {
+        commit(&events, vec![]).await;
+    }
+    assert!(node.tally.healthy(Database::Events));
+    events.close().await;
+    assert_eq!(topics(&node.events(&Settings::default()), "a").await, ["e=1"]);
+}
