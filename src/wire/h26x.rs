@@ -70,7 +70,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// A reader of H.264 or H.265; [`Codec::Other`] has no structure to read, every payload is `unreadable`.
+    /// A reader of H.264 or H.265; `None` for [`Codec::Other`], which has no structure to read.
     pub fn new(codec: Codec) -> Option<Self> {
         let h265 = match codec {
             Codec::H264 => false,

@@ -3,8 +3,9 @@
 use vedette::base::clock::Boot;
 use vedette::wire::rtp::Seen;
 
-/// Walks `bytes` as packets: control (1 marker, 2 keyed step of time, 4 foreign type), step of the sequence number,
-/// step of the timestamp, step of arrival, length, payload. Steps are signed bytes; a keyed step of time counts seconds.
+/// Walks `bytes` as packets: control (1 marker, 2 steps of time in seconds, 4 foreign type, 8 steps of
+/// the sequence number times 256), step of the sequence number,
+/// step of the timestamp, step of arrival, length, payload. Steps are signed but that of arrival.
 pub fn packets(mut bytes: &[u8], mut on: impl FnMut(&Seen<'_>)) {
     let (mut seq, mut ticks, mut at) = (65_500u16, i64::from(u32::MAX) - 100_000, 10_000_000_000u64);
     while let [control, step, time, arrival, len, rest @ ..] = bytes {
@@ -30,13 +31,19 @@ fn packet(control: u8, time: u8, payload: &[u8]) -> Vec<u8> {
     [&[control, 1, time, 40, payload.len() as u8], payload].concat()
 }
 
-const SPS_H264: &[u8] = b"\x67\x64\x00\x28\xac\xd9\x40\x78\x02\x27\xa9\xb0\x11\x00\x00\x03\x00\x01\x00\x00\x03\x00\x32\x0f\x18\x31\x96";
+const SPS_H264: &[u8] =
+    b"\x67\x64\x00\x28\xac\xd9\x40\x78\x02\x27\xa9\xb0\x11\x00\x00\x03\x00\x01\x00\x00\x03\x00\x32\x0f\x18\x31\x96";
 const SPS_H265: &[u8] = b"\x42\x01\x01\x01\x60\x00\x00\x03\x00\x90\x00\x00\x03\x00\x00\x03\x00\x78\xa0\x03\xc0\x80\x10\xe7\x55\x96\x56\x69\x24\xca\xf0\x16\x80\x80\x00\x00\x03\x00\x80\x00\x00\x0c\x84";
 
 /// The seeds of every target, by its name.
 pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let stream = |codec: u8, payloads: &[&[u8]]| {
-        let frames = (0..12).flat_map(|_| payloads.iter().enumerate().map(|(n, p)| packet(u8::from(n + 1 == payloads.len()), if n == 0 { 10 } else { 0 }, p)));
+        let frames = (0..12).flat_map(|_| {
+            payloads
+                .iter()
+                .enumerate()
+                .map(|(n, p)| packet(u8::from(n + 1 == payloads.len()), if n == 0 { 10 } else { 0 }, p))
+        });
         std::iter::once(vec![codec]).chain(frames).flatten().collect::<Vec<u8>>()
     };
     let hidden = [SPS_H264, b"\0\0\0\x01\x68\xee\0\0\x01\x65\x88"].concat();

@@ -19,7 +19,10 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(now.keyframes <= now.frames && now.frames <= now.packets);
         assert!(now.frames_dropped <= now.packets + now.packets_lost);
         let facts = flow.facts(seen.at);
-        for gauge in [facts.fps, facts.bitrate, facts.jitter, facts.since_keyframe, facts.keyframe_interval].into_iter().flatten() {
+        for gauge in [facts.fps, facts.bitrate, facts.jitter, facts.since_keyframe, facts.keyframe_interval]
+            .into_iter()
+            .flatten()
+        {
             assert!(gauge.is_finite() && gauge >= 0.0, "{facts:?}");
         }
         assert!(facts.resolution.is_none_or(|(w, h)| w > 0 && h > 0));

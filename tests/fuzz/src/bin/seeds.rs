@@ -1,5 +1,6 @@
 //! Writes the seeds below the folder named by the only argument, one folder per target.
 
+use libfuzzer_sys as _; // instrumented like the rest, so it links what counts coverage
 use std::{env, fs, io, path::PathBuf};
 
 fn main() -> io::Result<()> {

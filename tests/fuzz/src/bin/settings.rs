@@ -27,6 +27,9 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let ((), mistakes) = read(text, |root| walk(root, 0));
     for mistake in mistakes {
-        assert!(mistake.line >= 1 && mistake.line <= text.matches('\n').count() + 1 && mistake.column >= 1, "{mistake}");
+        assert!(
+            mistake.line >= 1 && mistake.line <= text.matches('\n').count() + 1 && mistake.column >= 1,
+            "{mistake}"
+        );
     }
 });
