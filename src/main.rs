@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    vedette::cli::main()
+    ExitCode::from(vedette::cli::main())
 }

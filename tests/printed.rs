@@ -1,5 +1,7 @@
 //! What is said once in the code and printed: the committed copies are what the program prints.
 
+#![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
+
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -25,20 +27,27 @@ fn the_committed_full_configuration_is_the_printed_one_and_valid() {
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stdout));
 }
 
+/// `#key = value` is a commented key; `# text` is prose.
+fn uncommented(line: &str) -> &str {
+    match line.strip_prefix('#') {
+        Some(key) if key.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => key,
+        _ => line,
+    }
+}
+
 #[test]
 fn every_key_of_the_full_configuration_is_known_when_it_is_uncommented() {
     let text = printed("config");
-    // `#key = value` is a commented key; `# text` is prose.
-    let key =
-        |line: &str| line.strip_prefix('#').filter(|l| l.starts_with(|c: char| c.is_ascii_lowercase() || c == '['));
-    let bare: Vec<_> = text.lines().map(|line| key(line).unwrap_or(line)).collect();
+    let bare: Vec<_> = text.lines().map(uncommented).collect();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("full.toml");
     std::fs::write(&path, bare.join("\n")).unwrap();
     let out = vedette(&["check", path.to_str().unwrap()]);
     let said = String::from_utf8_lossy(&out.stdout);
-    assert!(!said.contains("unknown key"), "{said}");
-    assert!(!said.contains("write "), "a default in a sample is refused: {said}");
+    // All keys at once name some things twice; anything else is a key or a default that the program does not know.
+    let twice = ["without TLS", "the password is given twice", "cannot open", "cannot read"];
+    let wrong: Vec<_> = said.lines().filter(|l| l.contains("error") && !twice.iter().any(|t| l.contains(t))).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]

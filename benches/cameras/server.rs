@@ -75,7 +75,7 @@ fn play(out: &mut TcpStream) -> std::io::Result<()> {
     let mut packets = Vec::new();
     loop {
         packets.clear();
-        let key = frame as usize % GOP == 0;
+        let key = (frame as usize).is_multiple_of(GOP);
         let bytes = if key { delta * KEY_WEIGHT } else { delta };
         let count = bytes.div_ceil(PAYLOAD).max(2);
         for n in 0..count {

@@ -215,7 +215,7 @@ impl<'a> Table<'a> {
 
     /// A sub-table, `[key]`.
     pub fn table(&self, key: &str) -> Option<Table<'a>> {
-        let span = self.table.get(key)?.span();
+        let span = self.get(key)?.span();
         let table = self.take(key, &format!("a table, [{}]", self.name(key)), |v| v.as_table())?;
         Some(Table::new(table, span, self.name(key), self.sink))
     }

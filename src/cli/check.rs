@@ -13,7 +13,6 @@ use crate::world::listener::Gate;
 use clap::Args;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 /// Check a configuration, or rule files: all mistakes at once, each with line and column; exit code 1 if there are any
 #[derive(Args)]
@@ -57,7 +56,7 @@ impl Check {
         } else {
             findings.print(self.file.as_deref());
         }
-        Ok(ExitCode::from(u8::from(findings.bad())))
+        Ok(u8::from(findings.bad()))
     }
 }
 

@@ -10,7 +10,6 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 /// Write history as OpenMetrics, for `promtool tsdb create-blocks-from openmetrics`
 #[derive(Args)]
@@ -64,7 +63,7 @@ impl Export {
         })?;
         bar.finish_and_clear();
         eprintln!("{} samples of {} series{}", summary.samples, summary.series, remarks(&summary));
-        Ok(ExitCode::SUCCESS)
+        Ok(0)
     }
 }
 

@@ -9,7 +9,6 @@ mod status;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 /// Vedette, the sentry on a recording node: watches cameras, remembers what it saw, raises alarms, serves /metrics
 #[derive(Parser)]
@@ -50,7 +49,7 @@ struct Dirs {
 }
 
 /// Runs the verb in argv. Exit codes: 0 good, 1 the answer is no (mistakes found, unhealthy), 2 it could not be done.
-pub fn main() -> ExitCode {
+pub fn main() -> u8 {
     let args = Args::parse();
     let outcome = match args.verb {
         Verb::Run(verb) => verb.main(),
@@ -63,10 +62,10 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("vedette: {}", crate::base::fault::chain(error.as_ref()));
-            ExitCode::from(2)
+            2
         }
     }
 }
 
 /// What a verb comes to.
-type Outcome = Result<ExitCode, Box<dyn std::error::Error>>;
+type Outcome = Result<u8, Box<dyn std::error::Error>>;

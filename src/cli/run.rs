@@ -11,7 +11,6 @@ use crate::world::service::{self, Systemd};
 use crate::world::{World, broker, clock, files, net, rtsp};
 use clap::Args;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::Arc;
 
 /// Threads that drive sessions. One would do; with two, a slow one cannot keep the page from answering.
@@ -59,7 +58,7 @@ impl Run {
     }
 }
 
-async fn daemon(place: Place) -> Result<ExitCode, Box<dyn std::error::Error>> {
+async fn daemon(place: Place) -> Result<u8, Box<dyn std::error::Error>> {
     let systemd = Arc::new(Systemd::open()?);
     let clock = Clock::new(clock::System);
     let world = World {
@@ -72,16 +71,16 @@ async fn daemon(place: Place) -> Result<ExitCode, Box<dyn std::error::Error>> {
     };
     let hostname = service::hostname()?;
     match assemble::run(place, world, &hostname, systemd).await {
-        Ok(()) => Ok(ExitCode::SUCCESS),
+        Ok(()) => Ok(0),
         Err(Fatal::Config(Refused::Mistakes { path, mistakes })) => {
             for mistake in mistakes {
                 tracing::error!(file = %path.display(), %mistake, "configuration refused");
             }
-            Ok(ExitCode::from(1))
+            Ok(1)
         }
         Err(fatal) => {
             tracing::error!(error = %chain(&fatal), "cannot start");
-            Ok(ExitCode::from(2))
+            Ok(2)
         }
     }
 }

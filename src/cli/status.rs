@@ -6,7 +6,6 @@ use crate::world::{clock, control};
 use clap::Args;
 use serde_json::Value;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 /// Ask the running daemon what it sees; exit code 1 while an alarm is firing
 #[derive(Args)]
@@ -59,7 +58,7 @@ impl Status {
             print!("{}", text(&status));
         }
         let firing = status["alarms"].as_array().is_some_and(|all| all.iter().any(|a| a["phase"] == "firing"));
-        Ok(ExitCode::from(u8::from(firing)))
+        Ok(u8::from(firing))
     }
 }
 

@@ -156,8 +156,9 @@ impl Hub {
             }
             self.pulse.beat();
         }
+        // The last snapshot is kept and not judged: that we stop looking is no news about anything.
         let now = self.clock.boot();
-        self.tick(now);
+        self.cut(now);
         self.store
     }
 
@@ -177,6 +178,15 @@ impl Hub {
     }
 
     fn tick(&mut self, due: Boot) {
+        let snapshot = self.cut(due);
+        let verdict = self.judge.judge(&snapshot, &self.stamp(snapshot.at));
+        self.judged.send_replace(Arc::new(Judged::of(&self.judge)));
+        let messages = self.cameras.tick(&snapshot, &self.roster.roll());
+        self.commit(verdict.changes, messages);
+    }
+
+    /// Cuts a snapshot and gives it to the page and the store.
+    fn cut(&mut self, due: Boot) -> Arc<Snapshot> {
         for report in self.reports.take_now() {
             self.latest.apply(&report);
         }
@@ -194,10 +204,7 @@ impl Hub {
         self.own.rows = snapshot.rows.len();
         self.page.send_replace(Some(snapshot.clone()));
         self.store.append(snapshot.clone());
-        let verdict = self.judge.judge(&snapshot, &self.stamp(now));
-        self.judged.send_replace(Arc::new(Judged::of(&self.judge)));
-        let messages = self.cameras.tick(&snapshot, &self.roster.roll());
-        self.commit(verdict.changes, messages);
+        snapshot
     }
 
     /// Hands transitions and messages to the one who waits for the disk. A commit that finds no room is lost and counted:

@@ -104,7 +104,9 @@ impl Keeper {
                 }
             }
         }
-        self.end(gone).await;
+        for kept in self.end(gone).await {
+            kept.close();
+        }
         for (name, (kind, target, secrets)) in wanted {
             if !changes.changed.contains(&name) {
                 changes.added.push(name.clone());
@@ -120,17 +122,19 @@ impl Keeper {
         self.kept.len()
     }
 
-    /// Stops all targets at once.
+    /// Stops all targets at once. Their series stay: that we stop looking is no news about them.
     pub async fn stop(&mut self) {
         let all = std::mem::take(&mut self.kept).into_values().collect();
-        self.end(all).await;
+        let _kits = self.end(all).await;
     }
 
-    async fn end(&self, gone: Vec<Kept>) {
+    /// Ends their tasks, and returns what their series were opened with.
+    async fn end(&self, gone: Vec<Kept>) -> Vec<Kit> {
         for kept in &gone {
             kept.quitter.quit();
         }
         let deadline = self.clock.boot().plus(GOODBYE);
+        let mut kits = Vec::new();
         for kept in gone {
             let mut task = kept.task;
             let left = deadline.since(self.clock.boot());
@@ -139,8 +143,9 @@ impl Keeper {
                 Ok(Err(error)) => tracing::error!(%error, "a probe's keeper ended badly"),
                 Err(_) => task.abort(),
             }
-            kept.kit.close();
+            kits.push(kept.kit);
         }
+        kits
     }
 
     fn start(&self, kind: &'static Kind, target: Target, secrets: Vec<Option<Secret>>, mut kit: Kit) -> Kept {

@@ -41,11 +41,12 @@ impl Process {
     pub fn fill(&self, report: &mut Report) {
         let own = service::own().ok();
         let started = own.map(|o| self.clock.now().wall_of(o.started).as_secs_f64());
-        let mut put = |series, value| drop(report.maybe(series, value, NoData::Unsupported));
-        put(self.memory, own.map(|o| o.resident as f64));
-        put(self.cpu, own.map(|o| o.cpu));
-        put(self.fds, own.map(|o| o.descriptors as f64));
-        put(self.threads, own.map(|o| o.threads as f64));
-        put(self.start, started);
+        let why = NoData::Unsupported;
+        report
+            .maybe(self.memory, own.map(|o| o.resident as f64), why)
+            .maybe(self.cpu, own.map(|o| o.cpu), why)
+            .maybe(self.fds, own.map(|o| o.descriptors as f64), why)
+            .maybe(self.threads, own.map(|o| o.threads as f64), why)
+            .maybe(self.start, started, why);
     }
 }

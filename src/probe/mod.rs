@@ -42,6 +42,9 @@ pub struct Kind {
 /// All probes. A new one is a folder and a line here.
 pub static KINDS: &[&Kind] = &[&camera::KIND, &uplink::KIND];
 
+/// Makes a session and opens its series.
+pub type Open = Box<dyn FnOnce(&mut Kit) -> Box<dyn Session> + Send>;
+
 /// One configured thing to watch.
 pub struct Target {
     /// `[A-Za-z0-9_-]{1,64}`, unique within its kind.
@@ -53,7 +56,7 @@ pub struct Target {
     /// What other probes must know of it.
     pub roster: Option<Camera>,
     /// Makes the work. Called once, after the whole configuration was found valid.
-    pub open: Box<dyn FnOnce(&mut Kit) -> Box<dyn Session> + Send>,
+    pub open: Open,
 }
 
 /// What a probe gets to work with. Series opened through it are closed when the target goes.

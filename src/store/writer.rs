@@ -12,6 +12,7 @@ use crate::store::journal::{self, Journal};
 use crate::store::meters::{Database, Tally};
 use crate::store::metrics::{Metrics, Sealed};
 use crate::store::pending::{Pending, recover};
+use crate::store::salvage::{Piece, Salvage};
 use crate::store::settings::Settings;
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
@@ -23,6 +24,8 @@ use std::time::Duration;
 const MEMORY: usize = 8 << 20;
 /// Between attempts to write a file that could not be written.
 const RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+/// Pieces of a salvage that a stop still waits for, a second or so.
+const LAST_PIECES: usize = 64;
 /// What broken files are called.
 const CORRUPT: &str = "corrupt-";
 
@@ -40,6 +43,8 @@ pub struct Writer {
     retry: Backoff,
     retry_at: Boot,
     journal: Journal,
+    /// While this runs new frames wait in memory, so that ids keep the order of time.
+    salvage: Option<Salvage>,
 }
 
 /// Where the store lives.
@@ -83,6 +88,7 @@ impl Writer {
             sealed,
             file: None,
             journal: Journal::new(&dirs.runtime, boot_id.clone()),
+            salvage: None,
             boot_id,
         };
         writer.commit();
@@ -114,18 +120,60 @@ impl Writer {
         self.pending.since().is_some_and(|since| now_ms.saturating_sub(since) >= flush)
     }
 
-    /// Call often: flushes when no snapshot comes to do it, and tries again what failed.
-    pub fn tend(&mut self) {
+    /// Call often, at once while it returns true: flushes when no snapshot comes to do it, tries again what failed, and
+    /// salvages piece by piece.
+    pub fn tend(&mut self) -> bool {
+        let salvaging = self.salvage.is_some();
+        self.salvage();
+        let over = salvaging && self.salvage.is_none();
         let now = self.clock.boot();
         if self.due(now.as_millis()) {
             self.flush();
-        } else if (self.file.is_none() || !self.sealed.is_empty()) && now >= self.retry_at {
+        } else if over || (self.file.is_none() || !self.sealed.is_empty()) && now >= self.retry_at {
             self.commit();
             if self.sealed.is_empty() {
                 self.restart_journal();
                 self.journal_pending();
             }
         }
+        self.salvage.is_some()
+    }
+
+    /// Does the next piece of a salvage.
+    fn salvage(&mut self) {
+        let (Some(salvage), Some(file)) = (&mut self.salvage, &mut self.file) else { return };
+        let frames = match salvage.step() {
+            Piece::Searching => return,
+            Piece::Found(frames) => frames,
+            Piece::Over => {
+                let frames = self.tally.salvaged.load(Relaxed);
+                tracing::info!(frames, "salvage of the broken metrics file is over");
+                self.salvage = None;
+                return;
+            }
+        };
+        let mut numbers = HashMap::new();
+        for (number, named) in salvage.series() {
+            numbers.extend(self.dictionary.intern(named.clone()).map(|ours| (number, ours)));
+        }
+        let mut whole = Vec::new();
+        for mut frame in frames {
+            frame.renumber(|number| numbers.get(&number).copied());
+            frame.columns.iter().for_each(|column| self.dictionary.touch(column.series));
+            whole.extend(Sealed::new(&frame));
+        }
+        match file.commit(whole.iter(), &mut self.dictionary) {
+            Ok(()) => drop(self.tally.salvaged.fetch_add(whole.len() as u64, Relaxed)),
+            Err(trouble) => return self.give_up_salvage(&trouble),
+        }
+        if let Err(trouble) = self.retire() {
+            self.give_up_salvage(&trouble);
+        }
+    }
+
+    fn give_up_salvage(&mut self, why: &dyn std::error::Error) {
+        tracing::error!(error = %chain(why), "salvage of the broken metrics file is given up");
+        self.salvage = None;
     }
 
     /// Seals what came so far and brings it to the file, or keeps it in memory.
@@ -154,11 +202,14 @@ impl Writer {
 
     /// Brings the sealed frames to the file; on failure they stay.
     fn commit(&mut self) {
+        if self.salvage.is_some() {
+            return;
+        }
         let started = self.clock.boot();
         match self.try_commit() {
             Ok(()) => {
                 self.retry.reset();
-                if !self.tally.set_healthy(Database::Metrics, true) {
+                if self.salvage.is_none() && !self.tally.set_healthy(Database::Metrics, true) {
                     tracing::info!(file = %self.path.display(), "metrics are written to disk again");
                 }
                 let took = self.clock.boot().since(started).as_nanos();
@@ -187,11 +238,14 @@ impl Writer {
                 opened => Some(opened?),
             };
         }
+        if self.salvage.is_some() {
+            return Ok(());
+        }
         match self.write() {
             Err(trouble @ Trouble::Broken(_)) => {
                 self.file = None;
                 self.file = Some(self.replace(&trouble)?);
-                self.write()
+                Ok(())
             }
             // Under our own cap room can be made; on a full disk this fails as well.
             Err(trouble) if trouble.full() => {
@@ -246,7 +300,12 @@ impl Writer {
         self.tally.replaced(Database::Metrics);
         tracing::error!(file = %aside.display(), error = %chain(why), "metrics file was set aside, a new one is made");
         self.dictionary.unsaved();
-        Metrics::open(&self.path, self.settings.retention_bytes)
+        let metrics = Metrics::open(&self.path, self.settings.retention_bytes)?;
+        if let Trouble::Broken(_) = why {
+            self.tally.set_healthy(Database::Metrics, false);
+            self.salvage = Salvage::open(&aside).ok();
+        }
+        Ok(metrics)
     }
 
     fn write(&mut self) -> Result<(), Trouble> {
@@ -306,6 +365,12 @@ impl Writer {
 
     /// Flushes, empties the log and lets go of the file.
     pub fn close(mut self) {
+        for _ in 0..LAST_PIECES {
+            self.salvage();
+        }
+        if self.salvage.take().is_some() {
+            tracing::warn!("salvage of the broken metrics file is cut short by the stop");
+        }
         self.flush();
         if let Some(Err(trouble)) = self.file.take().map(Metrics::close) {
             tracing::warn!(error = %chain(&trouble), "metrics file was not closed in order; nothing is lost");

@@ -259,6 +259,9 @@ pub struct Opened {
 /// A future that may be handed to any worker.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// A session on its way.
+pub type Opening<'a> = Later<'a, Result<(Opened, Box<dyn Feed>), Broken>>;
+
 /// Makes lines to cameras.
 pub trait Dial: Send + Sync {
     /// A line to the camera at `url`, which has scheme `rtsp` and no user or password. Touches nothing yet.
@@ -269,7 +272,7 @@ pub trait Dial: Send + Sync {
 /// keep the last.
 pub trait Line: Send {
     /// Opens a session for the first video track. Every step is bounded; dropping the future hangs up what is half open.
-    fn open(&mut self, login: Option<Login>) -> Later<'_, Result<(Opened, Box<dyn Feed>), Broken>>;
+    fn open(&mut self, login: Option<Login>) -> Opening<'_>;
     /// Waits until the TEARDOWN of the last session was answered, at most `bound`. True if it was.
     /// Drop the feed first.
     fn hang_up(&mut self, bound: Duration) -> Later<'_, bool>;

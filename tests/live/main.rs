@@ -9,6 +9,7 @@ mod broker;
 mod camera;
 mod canary;
 mod faults;
+mod packets;
 mod rules;
 mod service;
 mod store;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use vedette::alert::{Given, Judge, RULES, Template, all, parse};
+use vedette::alert::{Given, Judge, Template, parse};
 use vedette::base::clock::{Boot, Now, Wall, Window};
 use vedette::base::settings::Severity;
 use vedette::metric::alarm::Stamp;
@@ -70,17 +70,6 @@ fn every_shipped_rule_is_good_for_promtool_and_for_us_and_has_a_unit_test() {
         }
         promtool(dir, &["test", "rules", "testdata/rules_test.yml"]).unwrap_or_else(|said| panic!("{shown}: {said}"));
     }
-}
-
-#[test]
-fn all_shipped_rules_print_as_one_file_that_prometheus_loads() {
-    let second = "# About x.\ngroups:\n  - name: x\n    rules:\n      - alert: X\n        expr: x > 1\n";
-    let text = all(&[("vedette", RULES), ("x", second)]);
-    let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("all.yml"), &text).unwrap();
-    promtool(dir.path(), &["check", "rules", "all.yml"]).unwrap_or_else(|said| panic!("{said}\n{text}"));
-    let sheet = parse(&text, "all.yml", Compat::V3);
-    assert_eq!((sheet.faults, sheet.rules.len()), (vec![], parse(RULES, "", Compat::V3).rules.len() + 1));
 }
 
 #[test]

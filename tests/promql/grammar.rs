@@ -155,13 +155,16 @@ fn fold(dice: &mut Dice, d: usize) -> String {
         1 => format!(" without ({})", dice.some(LABELS).join(", ")),
         _ => format!(" by ({})", dice.some(LABELS).join(", ")),
     };
+    if dice.one_in(12) {
+        // It turns the last digit into a label. Prometheus 2.42 mixes up three labels in `by` over several steps.
+        let of = dice.pick(&["alive", "odd", "temp", "changes(alive[1m])"]);
+        return format!("count_values by ({}) (\"n\", {of})", dice.some(&["cam", "site"]).join(", "));
+    }
     let of = vector(dice, d);
-    let (op, inside) = match dice.below(12) {
+    let (op, inside) = match dice.below(10) {
         0 => ("quantile", format!("({}, {of})", quantile(dice))),
-        // It turns the last digit into a label.
-        1 => ("count_values", format!("(\"n\", {})", dice.pick(&["alive", "odd", "temp", "changes(alive[1m])"]))),
         // Which of equal elements stay is an accident of Prometheus' heap: choose among values that differ.
-        2 => (dice.pick(&["topk", "bottomk"]), format!("({}, temp)", dice.below(4))),
+        1 => (dice.pick(&["topk", "bottomk"]), format!("({}, temp)", dice.below(4))),
         _ => (dice.pick(FOLDS), format!("({of})")),
     };
     if dice.one_in(2) { format!("{op}{by}{inside}") } else { format!("{op}{inside}{by}") }
@@ -249,9 +252,21 @@ fn selector(dice: &mut Dice) -> String {
 fn range(dice: &mut Dice, depth: usize) -> String {
     if depth > 0 && dice.one_in(8) {
         let step = dice.pick(&["10s", "30s", "7s", "1m"]);
-        return format!("({})[{}:{step}]{}", vector(dice, depth - 1), length(dice), offset(dice));
+        return format!("({})[{}:{step}]{}", exact(dice, depth - 1), length(dice), offset(dice));
     }
     format!("{}[{}]{}", selector(dice), length(dice), offset(dice))
+}
+
+/// Nothing from the mathematical library: a last digit that differs there becomes a counter reset, or all that is left
+/// after a subtraction.
+fn exact(dice: &mut Dice, depth: usize) -> String {
+    match dice.below(6) {
+        0 => selector(dice),
+        1 | 2 => format!("{}({})", dice.pick(OVER), range(dice, depth)),
+        3 => format!("{} by (cam) ({})", dice.pick(&["sum", "min", "max", "count", "avg"]), selector(dice)),
+        4 => format!("{} {} {}", selector(dice), dice.pick(ARITHMETIC), number(dice)),
+        _ => format!("{} {} {}", selector(dice), dice.pick(COMPARE), number(dice)),
+    }
 }
 
 fn length(dice: &mut Dice) -> &'static str {

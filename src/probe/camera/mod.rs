@@ -3,6 +3,8 @@
 mod metrics;
 mod settings;
 mod tally;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use crate::base::settings::Table;

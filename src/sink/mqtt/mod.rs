@@ -12,6 +12,7 @@
 pub mod camera;
 pub mod compose;
 pub mod metrics;
+pub mod outbox;
 pub mod run;
 pub mod settings;
 pub mod topic;

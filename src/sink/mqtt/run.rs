@@ -13,14 +13,13 @@ use crate::metric::alarm::Message;
 use crate::metric::labels::Labels;
 use crate::metric::ledger::Ledger;
 use crate::sink::mqtt::metrics::{GivenUp, Meters};
+use crate::sink::mqtt::outbox::Outbox;
 use crate::sink::mqtt::settings::Settings;
 use crate::world::broker::{CONNECT, Dial, Happened, Link, Lost, Note, Token, WINDOW, Why};
 use futures_util::FutureExt;
 use std::collections::VecDeque;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// Rows fetched from the outbox at once: four windows.
 const BATCH: usize = 4 * WINDOW;
@@ -38,25 +37,6 @@ const GOODBYE: Duration = Duration::from_millis(500);
 const REFUSALS: u32 = 5;
 /// Refused messages remembered, so that a retained state among them is not told again at each connection.
 const REMEMBERED: usize = 16;
-
-/// A row of the outbox.
-#[derive(Debug, Clone)]
-pub struct Row {
-    pub id: u64,
-    pub message: Message,
-}
-
-/// What a courier needs of the outbox.
-pub trait Outbox: Send + Sync {
-    /// Rows not yet done for `sink` with ids above `after`, oldest first, at most `most`.
-    fn waiting(&self, sink: &str, after: u64, most: usize) -> impl Future<Output = Vec<Row>> + Send;
-    /// `sink` is through with these rows; they never come again. On disk when it returns.
-    fn done(&self, sink: &str, ids: Vec<u64>) -> impl Future<Output = ()> + Send;
-    /// The retained states as they are now, cleared ones left out.
-    fn states(&self) -> impl Future<Output = Vec<Message>> + Send;
-    /// Changes when rows arrive.
-    fn newest(&self) -> watch::Receiver<u64>;
-}
 
 /// Serves one broker.
 pub struct Courier<O> {

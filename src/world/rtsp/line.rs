@@ -2,7 +2,7 @@
 //! and end at the first oddity that we want to count.
 
 use super::verdict::{Verdict, judge};
-use super::{BURST, Broken, Dial, Event, Feed, Later, Line, Login, Oddity, Opened, Phase, Reason, Transport};
+use super::{BURST, Broken, Dial, Event, Feed, Later, Line, Login, Oddity, Opened, Opening, Phase, Reason, Transport};
 use crate::base::clock::{Boot, Clock};
 use crate::base::label::Label;
 use crate::wire::rtp::{Codec, Seen};
@@ -130,7 +130,7 @@ impl Camera {
 }
 
 impl Line for Camera {
-    fn open(&mut self, login: Option<Login>) -> Later<'_, Result<(Opened, Box<dyn Feed>), Broken>> {
+    fn open(&mut self, login: Option<Login>) -> Opening<'_> {
         Box::pin(self.session(login))
     }
 

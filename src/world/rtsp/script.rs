@@ -1,6 +1,6 @@
 //! The scripted twin: sessions that were written down beforehand, played on the clock of the test.
 
-use super::{BURST, Broken, Dial, Event, Feed, Later, Line, Login, Oddity, Opened, Phase, Reason, Transport};
+use super::{BURST, Broken, Dial, Event, Feed, Later, Line, Login, Oddity, Opened, Opening, Phase, Reason, Transport};
 use crate::base::clock::{Boot, Clock};
 use crate::wire::rtp::{Codec, Seen};
 use std::collections::{HashMap, VecDeque};
@@ -70,7 +70,7 @@ struct ScriptLine {
 }
 
 impl Line for ScriptLine {
-    fn open(&mut self, login: Option<Login>) -> Later<'_, Result<(Opened, Box<dyn Feed>), Broken>> {
+    fn open(&mut self, login: Option<Login>) -> Opening<'_> {
         Box::pin(async move {
             let began = self.clock.boot();
             let act = self.script.with(|inner| {

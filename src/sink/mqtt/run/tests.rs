@@ -1,28 +1,30 @@
 //! The courier against a scripted broker and a scripted outbox, on a simulated clock.
 
 use super::*;
-use crate::base::clock::Sim;
-use crate::base::clock::Window;
+use crate::base::clock::{Sim, Wall, Window};
 use crate::base::quit::{self, Quitter};
 use crate::base::settings;
-use crate::metric::alarm::Fate;
+use crate::metric::alarm::{Fate, Stamp};
 use crate::metric::book::Book;
 use crate::metric::latest::Latest;
 use crate::metric::report::Report;
+use crate::store::Waiting;
 use crate::world::broker::PACKET;
 use crate::world::broker::script::Script;
 use std::sync::Mutex;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 #[derive(Clone, Default)]
-struct Rows(Arc<Mutex<Vec<Row>>>, Arc<Mutex<u64>>, Arc<Mutex<Vec<Message>>>, Arc<watch::Sender<u64>>);
+struct Rows(Arc<Mutex<Vec<Waiting>>>, Arc<Mutex<u64>>, Arc<Mutex<Vec<Message>>>, Arc<watch::Sender<u64>>);
 
 impl Rows {
     fn add(&self, topic: &str, payload: &str, retain: bool) -> u64 {
         let message = Message { topic: topic.into(), payload: payload.into(), retain, fate: Fate::Event };
         let mut rows = self.0.lock().unwrap();
         let id = rows.len() as u64 + 1;
-        rows.push(Row { id, message });
+        let at = Stamp { wall: Wall::default(), boot: Boot::default(), boot_id: "b007".into(), trusted: true };
+        rows.push(Waiting { id, message, created: at });
         self.3.send_replace(id);
         id
     }
@@ -37,7 +39,7 @@ impl Rows {
 }
 
 impl Outbox for Rows {
-    async fn waiting(&self, _: &str, after: u64, most: usize) -> Vec<Row> {
+    async fn waiting(&self, _: &str, after: u64, most: usize) -> Vec<Waiting> {
         let after = after.max(self.passed());
         self.0.lock().unwrap().iter().filter(|row| row.id > after).take(most).cloned().collect()
     }
