@@ -1,5 +1,7 @@
 //! Stories on a bench: all virtual, or with real cameras, switches and power strips. Which one: `HIL_BENCH`, a bench file.
 
+#![allow(clippy::unwrap_used)] // a failed unwrap is a failed story
+
 #[path = "../tests/live/support/mod.rs"]
 mod support;
 

@@ -44,8 +44,10 @@ fn every_key_of_the_full_configuration_is_known_when_it_is_uncommented() {
     std::fs::write(&path, bare.join("\n")).unwrap();
     let out = vedette(&["check", path.to_str().unwrap()]);
     let said = String::from_utf8_lossy(&out.stdout);
-    assert!(!said.contains("unknown key"), "{said}");
-    assert!(!said.contains("write "), "a default in a sample is refused: {said}");
+    // All keys at once name some things twice; anything else is a key or a default that the program does not know.
+    let twice = ["without TLS", "the password is given twice", "cannot open", "cannot read"];
+    let wrong: Vec<_> = said.lines().filter(|l| l.contains("error") && !twice.iter().any(|t| l.contains(t))).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]

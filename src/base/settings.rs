@@ -215,7 +215,7 @@ impl<'a> Table<'a> {
 
     /// A sub-table, `[key]`.
     pub fn table(&self, key: &str) -> Option<Table<'a>> {
-        let span = self.table.get(key)?.span();
+        let span = self.get(key)?.span();
         let table = self.take(key, &format!("a table, [{}]", self.name(key)), |v| v.as_table())?;
         Some(Table::new(table, span, self.name(key), self.sink))
     }
@@ -262,9 +262,9 @@ impl<'a> Table<'a> {
             }
             let near = asked
                 .iter()
-                .map(|a| (strsim::jaro_winkler(a, name), a))
-                .filter(|(likeness, _)| *likeness > 0.8)
-                .max_by(|a, b| a.0.total_cmp(&b.0));
+                .map(|a| (strsim::osa_distance(a, name), a))
+                .filter(|(typos, _)| *typos <= 1 + name.len() / 4)
+                .min_by_key(|(typos, _)| *typos);
             let instead = match near {
                 Some((_, near)) => format!("did you mean `{near}`?"),
                 None => {

@@ -71,6 +71,8 @@ pub fn open(path: &Path, layout: &Layout, most: u64) -> Result<Connection, Troub
     if rusqlite::version_number() < SQLITE_LEAST {
         return Err(Trouble::Blocked(format!("SQLite {} corrupts files; 3.51.3 does not", rusqlite::version()).into()));
     }
+    let parent = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(parent).map_err(|error| Trouble::Blocked(error.into()))?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;

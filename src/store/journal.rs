@@ -148,6 +148,7 @@ impl Journal {
             Record::Frame(sealed.blob.clone()).put(&mut out);
         }
         Record::Boot(self.boot_id.clone()).put(&mut out);
+        std::fs::create_dir_all(self.path.parent().unwrap_or(Path::new(".")))?;
         let fresh = self.path.with_extension("new");
         let mut file = OpenOptions::new().create(true).truncate(true).write(true).open(&fresh)?;
         file.write_all(&out)?;

@@ -182,14 +182,14 @@ struct Broker {
     dropped_age: Series,
 }
 
-/// A number of the tally, if it is known.
-type Look = fn(&Tally) -> Option<f64>;
+/// A number of the tally, where there is one.
+type Read = fn(&Tally) -> Option<f64>;
 
 /// The open series.
 pub struct Meters {
     tally: Arc<Tally>,
     healthy: Vec<(Database, Series, Series)>,
-    plain: Vec<(Series, Look)>,
+    plain: Vec<(Series, Read)>,
     brokers: Vec<Broker>,
 }
 
@@ -200,7 +200,7 @@ fn number(counter: &AtomicU64) -> Option<f64> {
 impl Meters {
     /// `tally` is that of the store, `brokers` the configured sinks.
     pub fn open(book: &Book, tally: Arc<Tally>, brokers: &[String]) -> Meters {
-        let plain = |desc, read: fn(&Tally) -> Option<f64>| (book.open::<0>(desc, [], Hold::Own), read);
+        let plain = |desc, read: Read| (book.open::<0>(desc, [], Hold::Own), read);
         Meters {
             tally,
             healthy: Database::ALL

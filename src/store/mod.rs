@@ -44,21 +44,20 @@ const QUEUE: usize = 128;
 /// How long the writer sleeps at most when nothing comes; it must beat its pulse once a second.
 const NAP: Duration = Duration::from_millis(500);
 
-/// The store could not be opened. Broken, full or read-only files are no reason: it then works from memory.
+/// A thread of the store could not be started. Missing directories and broken, full or read-only files are no reason: the
+/// store then works from memory and goes on trying.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    #[error("cannot make {}", dir.display())]
-    Directory { dir: std::path::PathBuf, source: std::io::Error },
-    #[error("cannot start a thread")]
-    Thread(#[source] std::io::Error),
-}
+#[error("cannot start the threads of the store")]
+pub struct OpenError(#[source] std::io::Error);
 
 #[derive(Default)]
 struct Inbox {
     snapshots: VecDeque<Arc<Snapshot>>,
     closing: Option<oneshot::Sender<()>>,
-    /// The last handle is gone, or the store is closed.
+    /// The store was let go of.
     over: bool,
+    /// The writer thread has ended.
+    gone: bool,
 }
 
 #[derive(Default)]
@@ -85,8 +84,7 @@ impl Store {
     /// Opens both databases, or makes them. `pulses` gets one pulse for each of the two threads.
     ///
     /// # Errors
-    /// The runtime or state directory is missing and cannot be made is no error either: what cannot be kept on disk is
-    /// kept in memory. Only a thread that cannot be started is one.
+    /// See [`OpenError`].
     pub fn open(
         dirs: &Dirs,
         settings: Settings,
@@ -94,20 +92,17 @@ impl Store {
         boot_id: Arc<str>,
         pulses: &Pulses,
     ) -> Result<(Store, Events), OpenError> {
-        for dir in [&dirs.state, &dirs.runtime] {
-            std::fs::create_dir_all(dir).map_err(|source| OpenError::Directory { dir: dir.clone(), source })?;
-        }
         let (shared, tally) = (Arc::new(Shared::default()), Arc::new(Tally::default()));
         let events = Events::open(dirs, &settings, clock.clone(), boot_id.clone(), pulses.add("events"), tally.clone())
-            .map_err(OpenError::Thread)?;
+            .map_err(OpenError)?;
         let (dirs, pulse) = (dirs.clone(), pulses.add("store"));
         std::thread::Builder::new()
             .name("store".into())
             .spawn({
                 let (shared, tally) = (shared.clone(), tally.clone());
-                move || work(&shared, &pulse, || Writer::start(&dirs, settings, clock, boot_id, tally))
+                move || work(shared, &pulse, || Writer::start(&dirs, settings, clock, boot_id, tally))
             })
-            .map_err(OpenError::Thread)?;
+            .map_err(OpenError)?;
         Ok((Store { shared, tally }, events))
     }
 
@@ -130,7 +125,7 @@ impl Store {
     /// Writes out everything that was appended, empties the log and lets go of the file.
     pub async fn close(&self) {
         let (done, closed) = oneshot::channel();
-        self.shared.with(|inbox| inbox.closing = Some(done));
+        self.shared.with(|inbox| inbox.closing = (!inbox.gone).then_some(done));
         // An error means that the writer is gone already.
         let _gone = closed.await;
     }
@@ -142,8 +137,22 @@ impl Drop for Store {
     }
 }
 
+/// Says that the writer thread has ended, in order or not, so that nobody waits for it.
+struct Leave(Arc<Shared>);
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        self.0.with(|inbox| {
+            inbox.gone = true;
+            inbox.closing = None;
+        });
+    }
+}
+
 /// The writer thread.
-fn work(shared: &Shared, pulse: &Pulse, start: impl FnOnce() -> Writer) {
+fn work(shared: Arc<Shared>, pulse: &Pulse, start: impl FnOnce() -> Writer) {
+    let leave = Leave(shared);
+    let shared = &leave.0;
     let mut writer = start();
     let mut busy = false;
     loop {

@@ -1,12 +1,12 @@
 use super::*;
 use crate::base::clock::{Sim, Wall, Window};
-use crate::metric::alarm::{Alarm, Fate, Message, Phase, Stamp, Transition};
 use crate::metric::book::{Book, Hold, Series};
 use crate::metric::desc::{Desc, Unit};
-use crate::metric::labels::Labels;
 use crate::metric::latest::Latest;
 use crate::metric::report::{NoData, Report};
 use std::path::Path;
+
+mod events;
 
 static FPS: Desc<1> = Desc::gauge("camera_fps", Unit::PerSecond, ["camera_id"], "frames");
 static FRAMES: Desc<1> = Desc::counter("camera_frames_total", Unit::Count, ["camera_id"], "frames");
@@ -40,6 +40,10 @@ impl Node {
     }
     fn writer(&self, boot_id: &str) -> Writer {
         Writer::start(&self.dirs(), Settings::default(), self.sim.clock(), boot_id.into(), self.tally.clone())
+    }
+    fn events(&self, settings: &Settings) -> Events {
+        let pulse = Pulses::default().add("events");
+        Events::open(&self.dirs(), settings, self.sim.clock(), "a".into(), pulse, self.tally.clone()).unwrap()
     }
     fn tick(&mut self) -> Snapshot {
         self.sim.advance(Duration::from_secs(5));
@@ -209,99 +213,85 @@ fn times_before_the_clock_was_trusted_are_told_by_the_boot_clock() {
     assert_eq!(node.kept(), ticks(1..=40));
 }
 
-fn stamp(n: i64) -> Stamp {
-    let clock = Sim::new().clock().now();
-    Stamp { wall: Wall::from_millis(START + n), boot: clock.boot, boot_id: "a".into(), trusted: true }
-}
-
-fn alarm(camera: &str, phase: Phase) -> Alarm {
-    Alarm {
-        rule: "CameraDown".into(),
-        labels: Labels::new([("alertname", "CameraDown"), ("camera_id", camera)]),
-        annotations: Labels::new([("summary", "it is \"down\"")]),
-        value: f64::INFINITY,
-        phase,
-        active: stamp(1),
-        fired: (phase != Phase::Pending).then(|| stamp(2)),
-        resolved: (phase == Phase::Resolved).then(|| stamp(3)),
-    }
-}
-
-fn message(topic: &str, payload: &str, fate: Fate) -> Message {
-    Message { topic: topic.into(), payload: payload.into(), retain: fate == Fate::State, fate }
-}
-
-async fn commit(events: &Events, messages: Vec<Message>) {
-    events.commit(Commit { messages, ..Commit::default() }).await.unwrap();
-}
-
-async fn topics(events: &Events, sink: &str) -> Vec<String> {
-    let show = |w: &Waiting| format!("{}={}", w.message.topic, String::from_utf8_lossy(&w.message.payload));
-    events.waiting(sink, 0, 100).await.iter().map(show).collect()
-}
-
-impl Node {
-    fn events(&self, settings: &Settings) -> Events {
-        let pulse = Pulses::default().add("events");
-        Events::open(&self.dirs(), settings, self.sim.clock(), "a".into(), pulse, self.tally.clone()).unwrap()
-    }
-}
-
 #[tokio::test]
-async fn alarms_and_their_log_come_back_after_a_restart() {
-    let node = Node::new();
-    let events = node.events(&Settings::default());
-    let both = vec![alarm("yard", Phase::Firing), alarm("door", Phase::Pending)];
-    let transitions = both.iter().map(|a| Transition { alarm: a.clone(), at: stamp(9) }).collect();
-    events.commit(Commit { alarms: both, transitions, messages: vec![] }).await.unwrap();
-    events.close().await;
-    let events = node.events(&Settings::default());
-    assert_eq!(events.alarms().await, [alarm("door", Phase::Pending), alarm("yard", Phase::Firing)]);
-    assert_eq!(events.log(1).await, [Transition { alarm: alarm("door", Phase::Pending), at: stamp(9) }]);
-    let gone = Commit { alarms: vec![alarm("yard", Phase::Resolved)], ..Commit::default() };
-    events.commit(gone).await.unwrap();
-    assert_eq!(events.alarms().await, [alarm("door", Phase::Pending)]);
+async fn files_of_a_newer_version_are_set_aside_whole() {
+    let mut node = Node::new();
+    let mut writer = node.writer("a");
+    node.take(&mut writer, 3);
+    writer.close();
+    node.events(&Settings::default()).close().await;
+    for name in ["metrics.db", "events.db"] {
+        let file = rusqlite::Connection::open(node.dirs().state.join(name)).unwrap();
+        file.pragma_update(None, "user_version", 7).unwrap();
+    }
+    node.writer("a").close();
+    node.events(&Settings::default()).close().await;
+    let names: Vec<_> = std::fs::read_dir(node.dirs().state).unwrap().map(|e| e.unwrap().file_name()).collect();
+    for name in ["metrics.db.v7-", "events.db.v7-"] {
+        let aside = names.iter().find(|n| n.to_string_lossy().starts_with(name)).unwrap();
+        let file = rusqlite::Connection::open(node.dirs().state.join(aside)).unwrap();
+        let version: i64 = file.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+        assert_eq!(version, 7);
+    }
+    assert!(node.tally.healthy(Database::Metrics) && node.tally.healthy(Database::Events));
 }
 
-#[tokio::test]
-async fn a_message_goes_when_every_sink_has_passed_it() {
+#[test]
+fn the_oldest_frames_go_when_there_are_too_many_bytes_or_they_are_too_old() {
     let node = Node::new();
-    let events = node.events(&Settings::default());
-    events.sinks(&["a".into(), "b".into()]).await;
-    commit(&events, vec![message("e", "1", Fate::Event), message("e", "2", Fate::Event)]).await;
-    let first = events.waiting("a", 0, 1).await.remove(0);
-    assert_eq!(first.message, message("e", "1", Fate::Event));
-    events.done("a", first.id).await;
-    assert_eq!(topics(&events, "a").await, ["e=2"]);
-    assert_eq!(topics(&events, "b").await, ["e=1", "e=2"]);
-    events.close().await;
-    let events = node.events(&Settings::default());
-    events.sinks(&["b".into(), "c".into()]).await;
-    assert_eq!(topics(&events, "a").await, Vec::<String>::new());
-    assert_eq!(topics(&events, "c").await, ["e=1", "e=2"], "a new sink gets what still waits");
-    for waiting in events.waiting("b", 0, 9).await {
-        events.done("b", waiting.id).await;
-        events.done("c", waiting.id).await;
+    let path = node.dirs().metrics();
+    let (most, day) = (1 << 20, Duration::from_secs(86_400));
+    let mut file = metrics::Metrics::open(&path, most).unwrap();
+    let mut dictionary = dictionary::Dictionary::default();
+    for n in 0..200u64 {
+        let boot_ms = node.sim.clock().boot().as_millis();
+        let step = frame::Step { boot_ms, wall_ms: START + boot_ms as i64, trusted: true };
+        let frame = frame::Frame { boot_id: "a".into(), steps: vec![step], columns: vec![] };
+        // Noise, so that it takes its room whatever the codec does.
+        let sealed = metrics::Sealed { blob: vec![n as u8; 20_000], ..metrics::Sealed::new(&frame).unwrap() };
+        file.commit([sealed].iter(), &mut dictionary).unwrap();
+        file.retire(most, day, &node.sim.clock().now(), "a", &mut dictionary).unwrap();
+        assert!(file.figures().unwrap().0 <= most, "frame {n}: {:?}", file.figures());
+        node.sim.advance(Duration::from_secs(60));
     }
-    assert_eq!(node.tally.due("c"), Due::default());
+    let (bytes, frames, oldest) = file.figures().unwrap();
+    assert!(frames > 45 && bytes > most * 9 / 10, "{bytes} bytes, {frames} frames: no more goes than must");
+    assert_eq!(oldest, Some(START + 10_000 + 60_000 * (200 - frames as i64)));
+    node.sim.advance(day - Duration::from_secs(600));
+    file.retire(most, day, &node.sim.clock().now(), "a", &mut dictionary).unwrap();
+    assert!((9..=11).contains(&file.figures().unwrap().1), "{:?}", file.figures());
 }
 
-#[tokio::test]
-async fn states_replace_each_other_and_are_there_for_a_broker_that_lost_everything() {
-    let node = Node::new();
-    let events = node.events(&Settings::default());
-    events.sinks(&["a".into()]).await;
-    commit(&events, vec![message("yard", "up", Fate::State), message("e", "1", Fate::Event)]).await;
-    let stale = events.waiting("a", 0, 1).await.remove(0).id;
-    commit(&events, vec![message("yard", "down", Fate::State), message("door", "up", Fate::State)]).await;
-    events.done("a", stale).await;
-    assert_eq!(topics(&events, "a").await, ["e=1", "yard=down", "door=up"]);
-    for waiting in events.waiting("a", 0, 9).await {
-        events.done("a", waiting.id).await;
+#[test]
+fn an_export_leaves_out_what_nobody_can_time_and_says_so() {
+    let mut node = Node::new();
+    node.sim.step_wall(-START, false);
+    let mut writer = node.writer("never set");
+    node.take(&mut writer, 3);
+    writer.close();
+    node.sim.step_wall(START, true);
+    let mut writer = node.writer("set");
+    node.take(&mut writer, 2);
+    writer.close();
+    let mut text = Vec::new();
+    let summary = export(&node.dirs(), ALWAYS, &[("job", "x\"y")], &mut text, &mut |_, _| {}).unwrap();
+    let expected = "# TYPE camera_fps gauge\n# HELP camera_fps frames\n\
+        camera_fps{camera_id=\"yard\",job=\"x\\\"y\"} 24.5 1767225620.000\n\
+        camera_fps{camera_id=\"yard\",job=\"x\\\"y\"} 24.5 1767225625.000\n\
+        # TYPE camera_frames counter\n# HELP camera_frames frames\n\
+        camera_frames_total{camera_id=\"yard\",job=\"x\\\"y\"} 500.0 1767225620.000\n\
+        camera_frames_total{camera_id=\"yard\",job=\"x\\\"y\"} 625.0 1767225625.000\n# EOF\n";
+    assert_eq!(String::from_utf8(text).unwrap(), expected);
+    assert_eq!((summary.samples, summary.untimed, summary.series), (4, 6, 2));
+}
+
+#[test]
+fn a_writer_that_is_far_behind_loses_the_oldest_snapshots_and_they_are_counted() {
+    let mut node = Node::new();
+    let store = Store { shared: Arc::default(), tally: node.tally.clone() };
+    for _ in 0..QUEUE + 3 {
+        store.append(Arc::new(node.tick()));
     }
-    let states = [message("door", "up", Fate::State), message("yard", "down", Fate::State)];
-    assert_eq!(events.states().await, states);
-    commit(&events, vec![message("yard", "", Fate::State)]).await;
-    assert_eq!(events.states().await, states[..1]);
-    assert_eq!(topics(&events, "a").await, ["yard="], "the broker must hear of it");
+    let waiting = store.shared.with(|inbox| inbox.snapshots.front().map(|s| s.seq));
+    assert_eq!((waiting, node.tally.snapshots.load(Relaxed)), (Some(4), 3));
 }

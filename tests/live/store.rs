@@ -15,7 +15,8 @@ use vedette::store::{Commit, Database, Settings, Span, export};
 const BOUND: Duration = Duration::from_secs(60);
 const CHILD: &str = "VEDETTE_STORE_CHILD";
 
-/// This binary again, as a process of its own that does one of the jobs below on `home`.
+/// This binary again, as a process of its own that does one of the jobs below on `home`: `feed` from a tick on, `measure`
+/// so many series.
 fn child(job: &str, home: &Path, from: u64) -> Kid {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "store::the_other_process_of_these_tests", "--nocapture", "--test-threads=1"]);
@@ -27,10 +28,11 @@ fn child(job: &str, home: &Path, from: u64) -> Kid {
 fn the_other_process_of_these_tests() {
     let Ok(job) = std::env::var(CHILD) else { return };
     let mut words = job.splitn(3, ' ');
-    let (job, from, home) = (words.next().unwrap(), words.next().unwrap().parse().unwrap(), words.next().unwrap());
-    let mut node = Node::at(Path::new(home), Mix::new(40), from);
+    let (job, from, home): (_, u64, _) =
+        (words.next().unwrap(), words.next().unwrap().parse().unwrap(), words.next().unwrap());
     match job {
         "feed" => {
+            let mut node = Node::at(Path::new(home), Mix::new(40), from);
             let open = node.open(Settings::default());
             loop {
                 let before = node.journal();
@@ -42,7 +44,7 @@ fn the_other_process_of_these_tests() {
             }
         }
         "measure" => {
-            node = Node::at(Path::new(home), Mix::new(2000), from);
+            let mut node = Node::at(Path::new(home), Mix::new(from as usize), 0);
             // The journal lies in memory and is not what is measured here: it is made impossible.
             std::fs::create_dir_all(node.dirs().runtime.join("snapshots.new")).unwrap();
             let (wchar, _) = written();
@@ -100,24 +102,38 @@ fn kill_9_at_any_time_loses_no_tick_that_was_journaled() {
     assert!(flushed > 5, "the kills must come around flushes too");
 }
 
-#[test]
-fn a_sample_takes_little_room_and_little_of_the_life_of_the_flash() {
+/// Samples, bytes on file and bytes written of three hours with so many series.
+fn measure(series: u64) -> (f64, f64, f64) {
     let home = tempfile::tempdir().unwrap();
-    let mut kid = child("measure", home.path(), 0);
+    let mut kid = child("measure", home.path(), series);
     let mut said = String::new();
     kid.0.stdout.take().unwrap().read_to_string(&mut said).unwrap();
     let line = said.lines().find(|l| l.starts_with("wchar ")).unwrap_or_else(|| panic!("{said}"));
     let numbers: Vec<f64> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
     let [written, device, samples] = numbers[..] else { panic!("{line}") };
     let file = std::fs::metadata(home.path().join("state/metrics.db")).unwrap().len() as f64;
+    let each = |bytes: f64| bytes / samples;
     println!(
-        "{samples} samples: {:.3} B on file, {:.3} B written, {:.3} B dirtied on the device, each",
-        file / samples,
-        written / samples,
-        device / samples
+        "{series} series: {:.3} B on file, {:.3} B written, {:.3} B dirtied on the device per sample; {:.1} MB written a day",
+        each(file),
+        each(written),
+        each(device),
+        written * 8.0 / 1e6
     );
+    (samples, file, written)
+}
+
+#[test]
+fn a_sample_takes_little_room_and_little_of_the_life_of_the_flash() {
+    let (samples, file, written) = measure(2000);
     assert!(file / samples <= 1.3, "{:.3} B on file", file / samples);
     assert!(written / samples <= 4.0, "{:.3} B written", written / samples);
+}
+
+#[test]
+fn a_small_node_writes_at_most_50_mb_a_day() {
+    let (_, _, written) = measure(100);
+    assert!(written * 8.0 <= 50e6, "{written} B in three hours");
 }
 
 #[test]
@@ -197,6 +213,7 @@ fn a_full_disk_is_said_and_outlived_and_nothing_is_missing_afterwards() {
     let filler = state.join("filler");
     let mut file = std::fs::File::create(&filler).unwrap();
     while std::io::Write::write(&mut file, &[0; 4096]).is_ok() {}
+    drop(file);
     let mut committed = 1;
     wait("full", BOUND, || {
         open.store.append(node.tick());
@@ -210,7 +227,6 @@ fn a_full_disk_is_said_and_outlived_and_nothing_is_missing_afterwards() {
         committed += 1;
     }
     std::fs::remove_file(&filler).unwrap();
-    tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).init();
     wait("room again", BOUND, || {
         node.sim.advance(Duration::from_secs(1));
         (open.healthy(Database::Metrics) && open.healthy(Database::Events)).then_some(())

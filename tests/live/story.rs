@@ -56,7 +56,7 @@ fn an_alarm_while_the_road_is_cut_reaches_the_local_listener_at_once_and_the_cen
     vedette.wait_value("camera_connection_status{camera_id=\"yard\"}", long, |v| v == 1.0);
     vedette.wait_value("vedette_mqtt_connected{broker=\"central\"}", long, |v| v == 1.0);
     // Past the time after the start in which nothing is called broken or repaired.
-    vedette.wait_value("vedette_alerts{phase=\"pending\"}", long, |v| v == 0.0);
+    vedette.wait_value("vedette_alerts_active{phase=\"pending\"}", long, |v| v == 0.0);
     vedette.wait_value("process_start_time_seconds", long, |started| {
         vedette.value("vedette_snapshot_timestamp_seconds").is_some_and(|now| now - started > 13.0)
     });
@@ -83,7 +83,7 @@ fn an_alarm_while_the_road_is_cut_reaches_the_local_listener_at_once_and_the_cen
         heard.iter().find(|h| h.topic.ends_with("/status") && h.payload == "offline").cloned()
     });
     vedette.start();
-    vedette.wait_value("vedette_alerts{phase=\"firing\"}", long, |v| v == 1.0);
+    vedette.wait_value("vedette_alerts_active{phase=\"firing\"}", long, |v| v == 1.0);
 
     // The road is back: the centre hears the same event.
     central.start();

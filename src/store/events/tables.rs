@@ -11,6 +11,7 @@ use crate::store::metrics::{labels_of, labels_text};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Entries of the event log at most, whatever their age.
@@ -28,7 +29,8 @@ CREATE TABLE alarm(rule TEXT NOT NULL, labels TEXT NOT NULL, body TEXT NOT NULL,
 CREATE TABLE log(id INTEGER PRIMARY KEY, wall INTEGER NOT NULL, body TEXT NOT NULL);
 CREATE TABLE outbox(id INTEGER PRIMARY KEY, topic TEXT NOT NULL, payload BLOB NOT NULL, retain INTEGER NOT NULL,
  state INTEGER NOT NULL, wall INTEGER NOT NULL, boot INTEGER NOT NULL, boot_id TEXT NOT NULL, trusted INTEGER NOT NULL);
-CREATE TABLE due(sink INTEGER NOT NULL, id INTEGER NOT NULL, PRIMARY KEY(sink, id)) WITHOUT ROWID;
+CREATE TABLE due(sink INTEGER NOT NULL, id INTEGER NOT NULL, bytes INTEGER NOT NULL,
+ PRIMARY KEY(sink, id)) WITHOUT ROWID;
 CREATE TABLE sink(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE state(topic TEXT PRIMARY KEY, payload BLOB NOT NULL, retain INTEGER NOT NULL);
 CREATE INDEX outbox_topic ON outbox(topic) WHERE state = 1;
@@ -58,6 +60,33 @@ pub fn copy(from: &Connection, to: &mut Connection) -> Done<()> {
         for row in rows.map_while(Result::ok) {
             put.execute(rusqlite::params_from_iter(row))?;
         }
+    }
+    Ok(transaction.commit()?)
+}
+
+/// Puts what happened in `from` on top of what `to` has.
+///
+/// # Errors
+/// One of them cannot be read or written.
+pub fn merge(from: &Connection, to: &mut Connection) -> Done<()> {
+    let transaction = to.transaction()?;
+    let names = sink_names(from)?;
+    sinks(&transaction, &names)?;
+    for alarm in alarms(from)? {
+        put_alarm(&transaction, &alarm)?;
+    }
+    for transition in log(from, usize::MAX)?.iter().rev() {
+        put_log(&transaction, transition)?;
+    }
+    let mut messages = BTreeMap::new();
+    for name in &names {
+        messages.extend(waiting(from, name, 0, usize::MAX)?.into_iter().map(|w| (w.id, w)));
+    }
+    for Waiting { id, message, created } in messages.values() {
+        put_message(&transaction, *id, message, created)?;
+    }
+    for state in states(from)? {
+        put_state(&transaction, &state)?;
     }
     Ok(transaction.commit()?)
 }
@@ -137,6 +166,23 @@ fn put_alarm(c: &Connection, alarm: &Alarm) -> Done<()> {
     Ok(())
 }
 
+fn put_log(c: &Connection, transition: &Transition) -> Done<()> {
+    let body = alarm_text(&transition.alarm, Some(&transition.at));
+    let wall = transition.at.wall.as_millis();
+    c.prepare_cached("INSERT INTO log(wall, body) VALUES (?,?)")?.execute(params![wall, body])?;
+    Ok(())
+}
+
+fn put_state(c: &Connection, message: &Message) -> Done<()> {
+    let Message { topic, payload, retain, .. } = message;
+    if payload.is_empty() {
+        c.prepare_cached("DELETE FROM state WHERE topic = ?")?.execute([topic])?;
+    } else {
+        c.prepare_cached("INSERT OR REPLACE INTO state VALUES (?,?,?)")?.execute(params![topic, payload, retain])?;
+    }
+    Ok(())
+}
+
 fn put_message(c: &Connection, id: u64, message: &Message, at: &Stamp) -> Done<()> {
     let Message { topic, payload, retain, fate } = message;
     if *fate == Fate::State {
@@ -150,7 +196,8 @@ fn put_message(c: &Connection, id: u64, message: &Message, at: &Stamp) -> Done<(
                 .execute(params![topic, payload, retain])?;
         }
     }
-    let due = c.prepare_cached("INSERT INTO due SELECT id, ? FROM sink")?.execute([id])?;
+    let bytes = topic.len() + payload.len();
+    let due = c.prepare_cached("INSERT INTO due SELECT id, ?, ? FROM sink")?.execute(params![id, bytes])?;
     if due > 0 {
         c.prepare_cached("INSERT INTO outbox VALUES (?,?,?,?,?,?,?,?,?)")?.execute(params![
             id,
@@ -173,9 +220,7 @@ pub fn commit(c: &Connection, commit: &Commit, ids: &[u64], at: &Stamp) -> Done<
         put_alarm(c, alarm)?;
     }
     for transition in &commit.transitions {
-        let body = alarm_text(&transition.alarm, Some(&transition.at));
-        let wall = transition.at.wall.as_millis();
-        c.prepare_cached("INSERT INTO log(wall, body) VALUES (?,?)")?.execute(params![wall, body])?;
+        put_log(c, transition)?;
     }
     if !commit.transitions.is_empty() {
         c.prepare_cached("DELETE FROM log WHERE id <= (SELECT max(id) FROM log) - ?")?.execute([LOG_ROWS])?;
@@ -211,7 +256,10 @@ pub fn sinks(c: &Connection, names: &[String]) -> Done<()> {
     c.execute("DELETE FROM outbox WHERE id NOT IN (SELECT id FROM due)", [])?;
     for new in names.iter().filter(|name| !known.contains(name)) {
         c.execute("INSERT INTO sink(name) VALUES (?)", [new])?;
-        c.execute("INSERT INTO due SELECT ?, id FROM outbox", [c.last_insert_rowid()])?;
+        c.execute(
+            "INSERT INTO due SELECT ?, id, length(CAST(topic AS BLOB)) + length(payload) FROM outbox",
+            [c.last_insert_rowid()],
+        )?;
     }
     Ok(())
 }
@@ -270,8 +318,7 @@ pub fn states(c: &Connection) -> Done<Vec<Message>> {
 
 /// Rows and bytes (topic and payload) that wait for a sink.
 pub fn load(c: &Connection, sink: &str) -> Done<(u64, u64)> {
-    let sql = "SELECT count(*), coalesce(sum(length(topic) + length(payload)), 0) FROM due JOIN outbox USING (id)
-               WHERE due.sink = (SELECT id FROM sink WHERE name = ?)";
+    let sql = "SELECT count(*), coalesce(sum(bytes), 0) FROM due WHERE sink = (SELECT id FROM sink WHERE name = ?)";
     Ok(c.prepare_cached(sql)?.query_row([sink], |row| Ok((row.get(0)?, row.get(1)?)))?)
 }
 
@@ -285,8 +332,7 @@ pub fn bound(
     boot_id: &str,
 ) -> Done<Vec<(Dropped, u64)>> {
     let (_, mut load) = load(c, sink)?;
-    let sql =
-        "SELECT due.id, length(topic) + length(payload), wall, boot, boot_id, trusted FROM due JOIN outbox USING (id)
+    let sql = "SELECT due.id, bytes, wall, boot, boot_id, trusted FROM due JOIN outbox USING (id)
                WHERE due.sink = (SELECT id FROM sink WHERE name = ?) AND state = 0 ORDER BY due.id";
     let mut ask = c.prepare_cached(sql)?;
     let mut rows = ask.query([sink])?;

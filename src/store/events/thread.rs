@@ -40,6 +40,10 @@ pub struct Keeper {
     news: watch::Sender<u64>,
     connection: Connection,
     in_memory: bool,
+    /// All that the file had is in memory as well, as far as it could be read.
+    seeded: bool,
+    /// Why the file must not be used again, if it must not.
+    broken: Option<Trouble>,
     /// The sequence is marked as given up to here.
     marked: u64,
     retry: Backoff,
@@ -83,33 +87,44 @@ impl Keeper {
             news,
             connection: memory,
             in_memory: true,
+            seeded: false,
+            broken: None,
             marked: 0,
             retry: Backoff::new(RETRY.0, RETRY.1, 2),
             retry_at: now,
             tidy_at: now,
         };
         keeper.tally.set_healthy(Database::Events, true);
-        match keeper.open_file().and_then(|connection| Ok((tables::marked(&connection)?, connection))) {
-            Ok((marked, connection)) => {
-                keeper.sequence.at_least(marked);
+        match keeper.open_file() {
+            Ok(connection) => {
                 keeper.connection = connection;
-                keeper.in_memory = false;
-                keeper.news.send_replace(marked);
+                (keeper.in_memory, keeper.seeded) = (false, true);
+                match tables::marked(&keeper.connection) {
+                    Ok(marked) => keeper.sequence.at_least(marked),
+                    Err(trouble) => keeper.fall_back(trouble),
+                }
             }
-            Err(trouble) => keeper.fall_back(&trouble),
+            Err(trouble) => keeper.fall_back(trouble),
         }
         keeper.count();
         keeper
     }
 
+    fn most(&self) -> u64 {
+        self.settings.outbox_bytes * 4 + ROOM
+    }
+
     /// Opens the file; one that is broken or newer is set aside and an empty one made.
     fn open_file(&self) -> Result<Connection, Trouble> {
-        let most = self.settings.outbox_bytes * 4 + ROOM;
-        let why = match file::open(&self.path, &tables::LAYOUT, most) {
-            Err(trouble @ (Trouble::Broken(_) | Trouble::Newer(_))) => trouble,
-            opened => return opened,
-        };
+        match file::open(&self.path, &tables::LAYOUT, self.most()) {
+            Err(why @ (Trouble::Broken(_) | Trouble::Newer(_))) => self.replace(&why),
+            opened => opened,
+        }
+    }
+
+    fn replace(&self, why: &Trouble) -> Result<Connection, Trouble> {
         let blocked = |error: std::io::Error| Trouble::Blocked(error.into());
+        self.leap();
         let now = self.clock.now().wall.as_millis();
         let mark = if let Trouble::Newer(version) = why {
             format!("v{version}-{now}")
@@ -119,43 +134,65 @@ impl Keeper {
         };
         let aside = file::set_aside(&self.path, &mark).map_err(blocked)?;
         self.tally.replaced(Database::Events);
-        tracing::error!(file = %aside.display(), error = %chain(&why), "events file was set aside, a new one is made");
-        file::open(&self.path, &tables::LAYOUT, most)
+        tracing::error!(file = %aside.display(), error = %chain(why), "events file was set aside, a new one is made");
+        file::open(&self.path, &tables::LAYOUT, self.most())
+    }
+
+    /// Where nobody can say which numbers were given, those above the milliseconds since 1970 surely were not: a box
+    /// that gave one alarm a millisecond all its life would not have come so far.
+    fn leap(&self) {
+        self.sequence.at_least(u64::try_from(self.clock.now().wall.as_millis()).unwrap_or(0));
     }
 
     /// Goes on in memory with all that can still be read.
-    fn fall_back(&mut self, why: &Trouble) {
+    fn fall_back(&mut self, why: Trouble) {
         self.retry_at = self.clock.boot().plus(self.retry.next_wait());
         if self.tally.set_healthy(Database::Events, false) {
-            tracing::error!(file = %self.path.display(), error = %chain(why), "events are kept in memory only");
+            tracing::error!(file = %self.path.display(), error = %chain(&why), "events are kept in memory only");
         }
-        if self.in_memory {
-            return;
+        if !self.in_memory
+            && let Ok(mut memory) = file::in_memory(&tables::LAYOUT)
+        {
+            if let Err(trouble) = tables::copy(&self.connection, &mut memory) {
+                tracing::error!(error = %chain(&trouble), "not all events could be taken into memory");
+            }
+            self.connection = memory;
+            self.in_memory = true;
         }
-        let Ok(mut memory) = file::in_memory(&tables::LAYOUT) else { return };
-        if let Err(trouble) = tables::copy(&self.connection, &mut memory) {
-            tracing::error!(error = %chain(&trouble), "not all events could be taken into memory");
+        if !self.seeded || matches!(why, Trouble::Broken(_)) {
+            self.leap();
         }
-        self.connection = memory;
-        self.in_memory = true;
+        self.broken = Some(why).filter(|why| matches!(why, Trouble::Broken(_)));
     }
 
     /// Writes all that memory holds back to the file and works there again.
     fn return_to_file(&mut self) {
-        let opened = self.open_file().and_then(|mut file| {
-            tables::copy(&self.connection, &mut file)?;
-            Ok(file)
-        });
-        match opened {
+        match self.try_return() {
             Ok(connection) => {
                 self.connection = connection;
-                self.in_memory = false;
+                (self.in_memory, self.seeded) = (false, true);
                 self.retry.reset();
                 self.tally.set_healthy(Database::Events, true);
                 tracing::info!(file = %self.path.display(), "events are written to disk again");
             }
-            Err(trouble) => self.fall_back(&trouble),
+            Err(trouble) => self.fall_back(trouble),
         }
+    }
+
+    fn try_return(&mut self) -> Result<Connection, Trouble> {
+        let mut file = match self.broken.take() {
+            Some(why) => self.replace(&why)?,
+            None => self.open_file()?,
+        };
+        if self.seeded {
+            tables::copy(&self.connection, &mut file)?;
+        } else {
+            // The file was never read; what it has still counts.
+            tables::merge(&self.connection, &mut file)?;
+            self.sequence.at_least(tables::marked(&file)?);
+        }
+        self.marked = 0;
+        Ok(file)
     }
 
     /// Writes everything in one transaction, and to memory where the file fails; then answers.
@@ -164,7 +201,7 @@ impl Keeper {
             return;
         }
         if let Err(trouble) = self.try_write(&writes) {
-            self.fall_back(&trouble);
+            self.fall_back(trouble);
             if let Err(trouble) = self.try_write(&writes) {
                 tracing::error!(error = %chain(&trouble), "events could not be kept, not even in memory");
             }
@@ -250,7 +287,7 @@ impl Keeper {
             Ok(())
         };
         if let Err(trouble) = log.and_then(|()| self.try_write(&[])) {
-            self.fall_back(&trouble);
+            self.fall_back(trouble);
         }
         self.tidy_at = now.boot.plus(TIDY);
         self.count();
@@ -298,7 +335,7 @@ impl Keeper {
             Ask::Commit(..) | Ask::Done(..) | Ask::Sinks(..) | Ask::Close(_) => Ok(()),
         };
         if let Err(trouble) = failed {
-            self.fall_back(&trouble);
+            self.fall_back(trouble);
         }
     }
 }
