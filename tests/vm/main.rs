@@ -95,6 +95,14 @@ fn an_appliance_with_a_read_only_root_restarts_a_hung_daemon_and_comes_back_afte
     is_ready(&mut machine);
     is_scraped(&machine);
 
+    // What NTP would do: the sandbox must let the daemon ask for it (adjtimex(2), ADJ_STATUS and ADJ_MAXERROR set to 0).
+    let page = get(machine.web, "/metrics").expect("it was scraped a moment ago");
+    assert!(page.contains("\nvedette_clock_trusted 0\n"), "nobody disciplines the guest's clock: {page}");
+    machine.must(r#"perl -e '$t = pack("Lx4q4lx164", 0x14, 0, 0, 0, 0, 0); exit(syscall(159, $t) < 0)'"#);
+    wait("a trusted clock", PAGE, || {
+        get(machine.web, "/metrics").filter(|page| page.contains("\nvedette_clock_trusted 1\n"))
+    });
+
     // A process that hangs is ended and started again after WatchdogSec, with its runtime directory.
     machine.must("echo kept >/run/vedette/mark");
     assert_eq!(property(&mut machine, "NRestarts"), "0");
