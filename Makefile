@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 # Seconds of fuzzing per target inside `make test`; `make fuzz FUZZ=3600` for a campaign.
-FUZZ ?= 20
+FUZZ ?= 60
 
 .PHONY: help demo test lint docs unit fuzz deb bench print clean
 help: ## this list
@@ -25,7 +25,7 @@ lint:
 	shellcheck tests/setup tests/demo/run .ci/run tests/fuzz/run
 
 docs:
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --quiet
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --locked --no-deps --document-private-items --quiet
 
 unit: target/debian/vedette-test.deb
 	cargo nextest run --locked --no-fail-fast

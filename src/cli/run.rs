@@ -27,10 +27,10 @@ pub(super) struct Run {
     /// The configuration
     #[arg(long, value_name = "FILE", default_value = "/etc/vedette/vedette.toml")]
     config: PathBuf,
-    /// Address of the page, over [web] listen
+    /// Address of the page, over `listen` in the configuration
     #[arg(long, value_name = "ADDR")]
     listen: Option<Address>,
-    /// Prometheus web configuration, over [web] config_file
+    /// Prometheus web configuration, over `config_file` in the configuration
     #[arg(long = "web.config.file", value_name = "FILE")]
     web_config: Option<PathBuf>,
     /// How log lines look

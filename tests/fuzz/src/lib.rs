@@ -46,6 +46,10 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         });
         std::iter::once(vec![codec]).chain(frames).flatten().collect::<Vec<u8>>()
     };
+    // The full configuration with its keys uncommented.
+    let full = vedette::daemon::catalogue::full_config();
+    let bare = full.lines().map(|l| l.strip_prefix('#').filter(|k| !k.starts_with(' ')).unwrap_or(l));
+    let bare = bare.collect::<Vec<_>>().join("\n");
     let hidden = [SPS_H264, b"\0\0\0\x01\x68\xee\0\0\x01\x65\x88"].concat();
     vec![
         ("rtp", stream(0, &[SPS_H264, b"\x7c\x85\x88", b"\x7c\x05\0", b"\x7c\x45\0"])),
@@ -56,7 +60,7 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("rtp", stream(2, &[b"jpeg", b"jpeg"])),
         ("sdp", b"v=0\r\nm=video 0 RTP/AVP 96\r\nb=AS:5000\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1; sprop-parameter-sets=Z2QAKKzZQHgCJ6mwEQAAAwABAAADADIPGDGW,aO48gA==\r\na=framerate:25\r\na=x-dimensions:1920,1080\r\n".to_vec()),
         ("sdp", b"m=video 0 RTP/AVP 98\na=rtpmap:98 H265/90000\na=fmtp:98 sprop-sps=QgEBAWAAAAMAkAAAAwAAAwB4oAPAgBDnVZZWaSTK8BaAgAAAAwCAAAAMhA==\na=framesize:98 640-480\n".to_vec()),
-        ("settings", b"text = \"a\"\nid = \"cam-1\"\nflag = true\nwhole = 0x1f\nnumber = 1e3\nevery = \"1m30s\"\nroom = \"64MiB\"\nword = \"h264\"\nlist = [\"a\", 'b']\n[inner]\ntext = 1\n[[many]]\nid = \"x y\"\n[[many]]\nidd = 2\n".to_vec()),
+        ("settings", bare.into_bytes()),
         ("settings", b"a = = 1\n[inner\nevery = \"5x\"\n\"\\u00e9\" = \"\"\"\nb\"\"\"\nwhen = 1979-05-27T07:32:00Z\nfloat = nan\n".to_vec()),
     ]
 }
