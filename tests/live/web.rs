@@ -9,11 +9,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use vedette::base::clock::{Clock, Sim};
+use vedette::daemon::catalogue;
 use vedette::metric::book::{Hold, Meta, Series};
 use vedette::metric::desc::Family;
 use vedette::metric::labels::Labels;
 use vedette::metric::latest::{Sample, Snapshot};
-use vedette::probe::KINDS;
 use vedette::sink::page::{self, Format};
 use vedette::world::clock::System;
 use vedette::world::listener::Gate;
@@ -108,7 +108,7 @@ fn promtool_complains_only_of_names_that_are_kept_on_purpose() {
 
 /// One series of every family there is, labels filled with `x`.
 fn every_family() -> Arc<Snapshot> {
-    let families = KINDS.iter().flat_map(|kind| kind.families).chain(page::FAMILIES);
+    let families = catalogue::families().into_iter().flat_map(|(_, families)| families);
     let sample = |family: &Family| {
         let labels = Labels::new(family.labels.iter().map(|name| (*name, "x")));
         // Only the hub opens series; a page does not look at their numbers.
