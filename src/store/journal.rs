@@ -124,14 +124,15 @@ impl Journal {
         Journal { path: path(runtime_dir), boot_id, file: None, named: HashSet::new() }
     }
 
-    /// Starts over with the frames that still wait for their file, and the names of what is in them. The former journal
-    /// stands until the new one is whole.
+    /// Starts over with the frames that still wait for their file and the snapshots that are in no frame yet, and the
+    /// names of what is in them. The former journal stands until the new one is whole: a kill finds one or the other.
     ///
     /// # Errors
     /// The runtime directory cannot be written; there is no journal until this is called again.
     pub fn start<'a>(
         &mut self,
         waiting: impl Iterator<Item = &'a Sealed>,
+        pending: impl Iterator<Item = (&'a Step, &'a Vec<Taken>)>,
         dictionary: &Dictionary,
     ) -> std::io::Result<()> {
         self.file = None;
@@ -148,6 +149,9 @@ impl Journal {
             Record::Frame(sealed.blob.clone()).put(&mut out);
         }
         Record::Boot(self.boot_id.clone()).put(&mut out);
+        for (step, taken) in pending {
+            self.put_snapshot(*step, taken, dictionary, &mut out);
+        }
         std::fs::create_dir_all(self.path.parent().unwrap_or(Path::new(".")))?;
         let fresh = self.path.with_extension("new");
         let mut file = OpenOptions::new().create(true).truncate(true).write(true).open(&fresh)?;
@@ -167,22 +171,30 @@ impl Journal {
     /// # Errors
     /// The runtime directory cannot be written; there is no journal until the next start over.
     pub fn append(&mut self, step: Step, taken: &[Taken], dictionary: &Dictionary) -> std::io::Result<()> {
-        let Some(file) = &mut self.file else { return Ok(()) };
-        let mut out = Vec::new();
-        for (number, _) in taken {
-            if self.named.insert(*number)
-                && let Some(named) = dictionary.get(*number)
-            {
-                Record::Series(*number, named.clone()).put(&mut out);
-            }
+        if self.file.is_none() {
+            return Ok(());
         }
-        Record::Snapshot(step, taken.to_vec()).put(&mut out);
+        let mut out = Vec::new();
+        self.put_snapshot(step, taken, dictionary, &mut out);
+        let Some(file) = &mut self.file else { return Ok(()) };
         // A half-written record hides what would follow it, so nothing may.
         let written = file.write_all(&out);
         if written.is_err() {
             self.file = None;
         }
         written
+    }
+
+    /// A snapshot, after the names of those of its series that have none in this journal.
+    fn put_snapshot(&mut self, step: Step, taken: &[Taken], dictionary: &Dictionary, out: &mut Vec<u8>) {
+        for (number, _) in taken {
+            if self.named.insert(*number)
+                && let Some(named) = dictionary.get(*number)
+            {
+                Record::Series(*number, named.clone()).put(out);
+            }
+        }
+        Record::Snapshot(step, taken.to_vec()).put(out);
     }
 }
 

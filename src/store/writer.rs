@@ -133,7 +133,6 @@ impl Writer {
             self.commit();
             if self.sealed.is_empty() {
                 self.restart_journal();
-                self.journal_pending();
             }
         }
         self.salvage.is_some()
@@ -335,17 +334,8 @@ impl Writer {
     }
 
     fn restart_journal(&mut self) {
-        let started = self.journal.start(self.sealed.iter(), &self.dictionary);
+        let started = self.journal.start(self.sealed.iter(), self.pending.snapshots(), &self.dictionary);
         self.journal_went(started);
-    }
-
-    /// Puts what is pending into a journal that was just started.
-    fn journal_pending(&mut self) {
-        let mut written = Ok(());
-        for (step, taken) in self.pending.snapshots() {
-            written = written.and(self.journal.append(*step, taken, &self.dictionary));
-        }
-        self.journal_went(written);
     }
 
     fn journal_went(&self, result: std::io::Result<()>) {

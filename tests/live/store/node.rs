@@ -2,7 +2,6 @@
 //! or two, and a few numbers that no codec can make small.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -181,12 +180,6 @@ impl Node {
         assert!(self.spots.len() > 30);
         self.spots.clone()
     }
-    /// Changes with every snapshot in the journal; `None` while it has none.
-    pub fn journal(&self) -> Option<(u64, u64)> {
-        let meta = std::fs::metadata(self.dirs().runtime.join("snapshots.journal")).ok()?;
-        // What a journal begins with takes less than 100 bytes.
-        (meta.len() > 100).then(|| (meta.ino(), meta.len()))
-    }
     /// Names of all families of the mix.
     pub fn families(&self) -> BTreeSet<String> {
         let series = self.mix.series.iter().map(|(meta, _)| &meta.family.name);
@@ -194,20 +187,27 @@ impl Node {
     }
     /// The ticks that can be read back, in the order in which they are found.
     pub fn kept_ticks(&self) -> Vec<u64> {
-        let past = Past::open(&self.dirs()).unwrap();
-        let number = past.series().find(|(_, named)| named.name == TICKS.name).unwrap().0;
-        let span = Span { from: Wall::from_millis(0), to: Wall::from_millis(i64::MAX) };
-        let mut ticks = Vec::new();
-        for place in past.frames(&span).0 {
-            let frame = past.load(place, |n| n == number).unwrap().unwrap().unwrap();
-            for cell in frame.columns.iter().flat_map(|column| &column.cells) {
-                if let Cell::Value(value) = cell {
-                    ticks.push(*value as u64);
-                }
+        ticks_of(&Past::open(&self.dirs()).unwrap())
+    }
+    /// The last of them; `None` while there is nothing to be read yet.
+    pub fn newest_tick(&self) -> Option<u64> {
+        Past::open(&self.dirs()).ok().and_then(|past| ticks_of(&past).last().copied())
+    }
+}
+
+fn ticks_of(past: &Past) -> Vec<u64> {
+    let Some((number, _)) = past.series().find(|(_, named)| named.name == TICKS.name) else { return Vec::new() };
+    let span = Span { from: Wall::from_millis(0), to: Wall::from_millis(i64::MAX) };
+    let mut ticks = Vec::new();
+    for place in past.frames(&span).0 {
+        let frame = past.load(place, |n| n == number).unwrap().unwrap().unwrap();
+        for cell in frame.columns.iter().flat_map(|column| &column.cells) {
+            if let Cell::Value(value) = cell {
+                ticks.push(*value as u64);
             }
         }
-        ticks
     }
+    ticks
 }
 
 /// How many ticks there are, all of them kept.
