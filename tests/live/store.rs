@@ -15,6 +15,8 @@ use vedette::store::{Commit, Database, Settings, Span, export};
 const BOUND: Duration = Duration::from_secs(60);
 /// How often a child looks for its tick; it takes some tens of looks.
 const LOOKS: usize = 5_000;
+/// A kill comes up to so many yields after its acknowledgement: some milliseconds, as long as a flush takes.
+const SPREAD: u64 = 20_000;
 const CHILD: &str = "VEDETTE_STORE_CHILD";
 
 /// This binary again, as a process of its own that does one of the jobs below on `home`: `feed` from a tick on, `measure`
@@ -87,13 +89,17 @@ fn kill_9_at_any_time_loses_no_tick_that_could_be_read_back() {
     let (mut kept, mut flushed) = (0, 0);
     for round in 0..40 {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let acks = 1 + (random >> 33) % 40;
+        // Every other kill is aimed at a flush, which comes with the tick after every twelfth.
+        let acks = if round % 2 == 0 { 12 * (1 + (random >> 33) % 3) } else { 1 + (random >> 33) % 40 };
         let mut kid = child("feed", home.path(), kept);
         let lines = BufReader::new(kid.0.stdout.take().unwrap()).lines().map_while(Result::ok);
         let acked = lines.filter_map(|line| line.strip_prefix("ack ")?.parse::<u64>().ok());
         let acked: Vec<_> = acked.take(acks as usize).collect();
         assert_eq!(acked.len() as u64, acks, "round {round}: the child stopped feeding");
         let last = acked[acked.len() - 1];
+        for _ in 0..(random >> 40) % SPREAD {
+            std::thread::yield_now();
+        }
         kid.0.kill().unwrap();
         kid.0.wait().unwrap();
         let node = Node::at(home.path(), Mix::new(40), 0);
