@@ -24,9 +24,9 @@ use crate::sink::mqtt::compose::Alerts;
 use crate::sink::page;
 use crate::store::{self, Commit, Events, Store};
 use crate::world::World;
-use crate::world::control;
 use crate::world::listener::{self, Address, Gate, Traffic};
 use crate::world::service::{Service, Signal, Word};
+use crate::world::{control, files};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,6 +64,8 @@ pub enum Fatal {
     Bind(#[from] listener::BindError),
     #[error("the web configuration is refused")]
     Web(#[from] listener::BadWebConfig),
+    #[error("another vedette uses {}", .0.display())]
+    State(PathBuf, #[source] std::io::Error),
     #[error("the control socket cannot be served in {}", .0.display())]
     Control(PathBuf, #[source] std::io::Error),
 }
@@ -110,6 +112,14 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
     }
     let address = place.listen.or(config.web.listen).unwrap_or_else(Address::standard);
     let listener = listener::bind(address)?;
+    let control = control::bind(&place.runtime_dir).await.map_err(|e| Fatal::Control(place.runtime_dir.clone(), e))?;
+    let _ours = match files::lock(&place.state_dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+            return Err(Fatal::State(place.state_dir.clone(), error));
+        }
+        // A directory that cannot be had is the store's matter, which then works from memory and says so.
+        other => other.ok(),
+    };
     let gate = match place.web_config.clone().or(config.web.config_file.clone()) {
         Some(path) => Gate::guarded(&path)?,
         None => Gate::open(),
@@ -201,9 +211,7 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
         let desk = desk.clone();
         Box::pin(async move { desk.answer(&request) })
     });
-    control::serve(&place.runtime_dir, clock.clone(), front_quit.clone(), answer)
-        .await
-        .map_err(|e| Fatal::Control(place.runtime_dir.clone(), e))?;
+    let control = tokio::spawn(control::serve(control, clock.clone(), front_quit.clone(), answer));
     let page = page::Page::new(&*node, snapshots.clone(), watchdog.stuck(), ledger.clone(), clock.clone(), page_meters);
     let front = tokio::spawn(listener.serve(gate, Arc::new(page), clock.clone(), traffic, front_quit));
     let watchdog = tokio::spawn(watchdog.feed());
@@ -246,6 +254,7 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
         parts.events.close().await;
         front_quitter.quit();
         let _closed = front.await;
+        let _silent = control.await;
     };
     let second = async { while service.signal().await != Signal::Stop {} };
     tokio::select! {

@@ -32,11 +32,18 @@ pub fn path(runtime_dir: &Path) -> PathBuf {
     runtime_dir.join("control.sock")
 }
 
-/// Binds the socket and serves it until `quit`. A socket left by a dead daemon is replaced; one that answers is an error.
+/// A bound control socket, not served yet.
+pub struct Control {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+/// Makes the runtime directory where it is missing and binds the socket. One left by a dead daemon is replaced.
 ///
 /// # Errors
 /// The socket cannot be bound, or another daemon already serves it (`AddrInUse`).
-pub async fn serve(runtime_dir: &Path, clock: Clock, quit: Quit, answer: Answer) -> io::Result<()> {
+pub async fn bind(runtime_dir: &Path) -> io::Result<Control> {
+    std::fs::create_dir_all(runtime_dir)?;
     let path = path(runtime_dir);
     if UnixStream::connect(&path).await.is_ok() {
         return Err(io::Error::new(io::ErrorKind::AddrInUse, "another vedette serves this runtime directory"));
@@ -47,32 +54,35 @@ pub async fn serve(runtime_dir: &Path, clock: Clock, quit: Quit, answer: Answer)
     }
     let listener = UnixListener::bind(&path)?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o660))?;
+    Ok(Control { listener, path })
+}
+
+/// Serves the socket until `quit`.
+pub async fn serve(control: Control, clock: Clock, quit: Quit, answer: Answer) {
+    let Control { listener, path } = control;
     let slots = Arc::new(Semaphore::new(AT_ONCE));
-    tokio::spawn(async move {
-        loop {
-            let stream = tokio::select! {
-                () = quit.wait() => break,
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => stream,
-                    Err(error) => {
-                        tracing::warn!(%error, "control socket cannot accept");
-                        clock.sleep(Duration::from_secs(1)).await;
-                        continue;
-                    }
-                },
-            };
-            let Ok(slot) = slots.clone().acquire_owned().await else { break };
-            let (clock, answer) = (clock.clone(), answer.clone());
-            tokio::spawn(async move {
-                let _slot = slot;
-                // A client that went away or never spoke is its own trouble.
-                let _outcome = clock.within(BOUND, exchange(stream, answer)).await;
-            });
-        }
-        // The file goes with the listener; a failure leaves a dead socket that the next start replaces.
-        let _removed = std::fs::remove_file(&path);
-    });
-    Ok(())
+    loop {
+        let stream = tokio::select! {
+            () = quit.wait() => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "control socket cannot accept");
+                    clock.sleep(Duration::from_secs(1)).await;
+                    continue;
+                }
+            },
+        };
+        let Ok(slot) = slots.clone().acquire_owned().await else { break };
+        let (clock, answer) = (clock.clone(), answer.clone());
+        tokio::spawn(async move {
+            let _slot = slot;
+            // A client that went away or never spoke is its own trouble.
+            let _outcome = clock.within(BOUND, exchange(stream, answer)).await;
+        });
+    }
+    // The file goes with the listener; a failure leaves a dead socket that the next start replaces.
+    let _removed = std::fs::remove_file(&path);
 }
 
 async fn exchange(stream: UnixStream, answer: Answer) -> io::Result<()> {

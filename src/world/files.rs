@@ -1,6 +1,7 @@
 //! Files that are read while running: secrets, rule files, certificates.
 
 use crate::base::secret::Secret;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 /// A file could not be read; the text names the path and the system's reason, never the content.
@@ -20,6 +21,24 @@ pub trait Files: Send + Sync {
     fn secret(&self, path: &Path) -> Result<Secret, Unreadable> {
         let text = self.text(path)?;
         Ok(Secret::new(text.strip_suffix('\n').unwrap_or(&text).trim_end_matches('\r')))
+    }
+}
+
+/// A directory that is ours until this is dropped or the process ends, however it ends (flock(2)).
+#[derive(Debug)]
+pub struct Lock(#[allow(dead_code)] std::fs::File);
+
+/// Makes the directory where it is missing and takes it for this process.
+///
+/// # Errors
+/// Another process has it (`WouldBlock`), or it cannot be opened.
+pub fn lock(dir: &Path) -> std::io::Result<Lock> {
+    std::fs::create_dir_all(dir)?;
+    let file = std::fs::File::open(dir)?;
+    // SAFETY: flock takes no pointer, and the descriptor is open as long as `file` lives.
+    match unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } {
+        0 => Ok(Lock(file)),
+        _ => Err(std::io::Error::last_os_error()),
     }
 }
 
