@@ -22,7 +22,8 @@ lint:
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo deny --log-level error check bans licenses sources
-	shellcheck tests/setup tests/demo/run .ci/run tests/fuzz/run
+	shellcheck .ci/run tests/setup tests/demo/run tests/fuzz/run tests/vm/install-qemu tests/vm/image.sh \
+	  systemd/debian/postinst systemd/debian/postrm buildroot/release buildroot/board/vedette/post-build.sh
 
 docs:
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --locked --no-deps --document-private-items --quiet
