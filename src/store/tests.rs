@@ -275,7 +275,7 @@ fn an_export_leaves_out_what_nobody_can_time_and_says_so() {
     node.take(&mut writer, 2);
     writer.close();
     let mut text = Vec::new();
-    let summary = export(&node.dirs(), ALWAYS, &[("job", "x\"y")], &mut text, &mut |_, _| {}).unwrap();
+    let summary = export(&node.dirs(), ALWAYS, &[("job", "x\"y")], false, &mut text, &mut |_, _| {}).unwrap();
     let expected = "# TYPE camera_fps gauge\n# HELP camera_fps frames\n\
         camera_fps{camera_id=\"yard\",job=\"x\\\"y\"} 24.5 1767225620.000\n\
         camera_fps{camera_id=\"yard\",job=\"x\\\"y\"} 24.5 1767225625.000\n\
@@ -284,6 +284,8 @@ fn an_export_leaves_out_what_nobody_can_time_and_says_so() {
         camera_frames_total{camera_id=\"yard\",job=\"x\\\"y\"} 625.0 1767225625.000\n# EOF\n";
     assert_eq!(String::from_utf8(text).unwrap(), expected);
     assert_eq!((summary.samples, summary.untimed, summary.series), (4, 6, 2));
+    let believed = export(&node.dirs(), ALWAYS, &[], true, &mut Vec::new(), &mut |_, _| {}).unwrap();
+    assert_eq!((believed.samples, believed.untimed), (10, 0));
 }
 
 #[test]

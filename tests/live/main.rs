@@ -8,6 +8,7 @@ mod support;
 mod broker;
 mod camera;
 mod canary;
+mod central;
 mod faults;
 mod packets;
 mod rules;
