@@ -119,3 +119,33 @@ fn a_second_daemon_on_the_same_directories_refuses_to_start() {
     assert_eq!(second.status.code(), Some(2), "{second:?}");
     assert!(String::from_utf8_lossy(&second.stderr).contains("another vedette"), "{second:?}");
 }
+
+#[test]
+fn a_reload_with_a_broken_rule_file_is_refused_and_the_alarms_stay() {
+    let mut vedette = Vedette::new("[node]\nname = \"box\"\ntick = \"1s\"\n");
+    let rules = "groups: [{name: g, rules: [{alert: Always, expr: vedette_snapshot_series > 0}]}]\n";
+    vedette.rules(rules);
+    vedette.start();
+    vedette.wait_value("vedette_alerts_active{phase=\"firing\"}", START, |v| v == 1.0);
+    vedette.rules("groups:\n\t- name: g\n");
+    vedette.signal(libc::SIGHUP);
+    vedette.wait_value("vedette_rule_files_broken", START, |v| v == 1.0);
+    assert!(vedette.log().contains("reload refused for its rule files"));
+    assert_eq!(vedette.value("vedette_alerts_active{phase=\"firing\"}"), Some(1.0));
+
+    // Over a restart with the file still broken the alarm waits on file, and is there again once the file is mended.
+    assert!(vedette.stop().success());
+    vedette.start();
+    vedette.rules(rules);
+    vedette.signal(libc::SIGHUP);
+    vedette.wait_value("vedette_rule_files_broken", START, |v| v == 0.0);
+    vedette.wait_value("vedette_alerts_active{phase=\"firing\"}", START, |v| v == 1.0);
+}
+
+#[test]
+fn a_stop_before_the_first_snapshot_is_heard() {
+    let mut vedette = Vedette::new("[node]\ntick = \"60s\"\n");
+    vedette.start_with(|_| {});
+    wait("the listener", START, || vedette.get("/healthz"));
+    assert!(vedette.stop().success());
+}
