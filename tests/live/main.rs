@@ -9,6 +9,7 @@ mod broker;
 mod camera;
 mod canary;
 mod central;
+mod crowd;
 mod faults;
 mod packets;
 mod rules;
