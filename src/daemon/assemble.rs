@@ -167,8 +167,7 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
 
     let traffic = Traffic::default();
     let page_meters = page::Meters::open(&book, traffic.clone());
-    let brokers: Vec<_> = config.mqtt.iter().map(|b| b.name.clone()).collect();
-    let store_meters = store::Meters::open(&book, store.tally(), &brokers);
+    let store_meters = store::Meters::open(&book, store.tally());
     let process = super::process::Process::open(&book, clock.clone());
     // A message is kept for the brokers of its time, so they are named before the first one.
     couriers.hire(std::mem::take(&mut config.mqtt)).await;

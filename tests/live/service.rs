@@ -2,6 +2,7 @@
 
 use crate::support::brokers::{Broker, Subscriber};
 use crate::support::fake_camera::{FakeCamera, Fault};
+use crate::support::free_port;
 use crate::support::vedette::{START, Vedette};
 use crate::support::wait;
 use std::time::{Duration, Instant};
@@ -45,6 +46,22 @@ fn a_reload_adds_changes_and_removes_cameras_without_touching_the_others() {
     wait("a second session for the changed camera", START, || (comes.connections() == 2).then_some(()));
     vedette.wait_value("camera_fps_expected{camera_id=\"comes\"}", START, |v| v == 25.0);
     assert_eq!(stays.connections(), 1);
+    assert!(vedette.stop().success());
+}
+
+#[test]
+fn a_reload_shows_the_outbox_of_a_new_broker_and_takes_that_of_a_removed_one_off_the_page() {
+    let broker = |name: &str| format!("[[mqtt]]\nname = \"{name}\"\nurl = \"mqtt://127.0.0.1:{}\"\n", free_port());
+    let (goes, comes) = (broker("goes"), broker("comes"));
+    let waiting = |name: &str| format!("vedette_outbox_messages{{broker=\"{name}\"}}");
+    let head = "[node]\ntick = \"1s\"\n";
+    let mut vedette = Vedette::new(&format!("{head}{goes}"));
+    vedette.start();
+    vedette.wait_value(&waiting("goes"), START, |v| v >= 0.0);
+    vedette.configure(&format!("{head}{comes}"));
+    vedette.signal(libc::SIGHUP);
+    vedette.wait_value(&waiting("comes"), START, |v| v >= 0.0);
+    wait("the removed broker off the page", START, || vedette.value(&waiting("goes")).is_none().then_some(()));
     assert!(vedette.stop().success());
 }
 

@@ -4,11 +4,10 @@
 use crate::base::backoff::Backoff;
 use crate::base::clock::{Boot, Clock};
 use crate::base::fault::chain;
-use crate::base::pulse::Pulse;
 use crate::metric::alarm::Stamp;
 use crate::store::events::{Ask, Sequence, tables};
 use crate::store::file::{self, Trouble};
-use crate::store::meters::{Database, Dropped, Tally};
+use crate::store::meters::{Database, Dropped, Life, Tally};
 use crate::store::settings::Settings;
 use rusqlite::Connection;
 use std::path::PathBuf;
@@ -38,6 +37,8 @@ pub struct Keeper {
     sequence: Arc<Sequence>,
     tally: Arc<Tally>,
     news: watch::Sender<u64>,
+    /// See [`super::Events::returned`].
+    merged: watch::Sender<u64>,
     connection: Connection,
     in_memory: bool,
     /// All that the file had is in memory as well, as far as it could be read.
@@ -74,6 +75,7 @@ impl Keeper {
         sequence: Arc<Sequence>,
         tally: Arc<Tally>,
         news: watch::Sender<u64>,
+        merged: watch::Sender<u64>,
     ) -> Keeper {
         let now = clock.boot();
         let memory = file::in_memory(&tables::LAYOUT).expect("an empty database takes a few pages of memory");
@@ -85,6 +87,7 @@ impl Keeper {
             sequence,
             tally,
             news,
+            merged,
             connection: memory,
             in_memory: true,
             seeded: false,
@@ -170,7 +173,11 @@ impl Keeper {
         match self.try_return() {
             Ok(connection) => {
                 self.connection = connection;
+                let unread = !self.seeded;
                 (self.in_memory, self.seeded) = (false, true);
+                if unread {
+                    self.merged.send_modify(|times| *times += 1);
+                }
                 self.retry.reset();
                 self.tally.set_healthy(Database::Events, true);
                 tracing::info!(file = %self.path.display(), "events are written to disk again");
@@ -260,10 +267,11 @@ impl Keeper {
         }
     }
 
-    /// Tells the tally what waits.
+    /// Tells the tally what waits, and has it forget sinks that are gone.
     fn count(&self) {
         let Ok(names) = tables::sink_names(&self.connection) else { return };
         let mut due = self.tally.due.lock().unwrap_or_else(|e| e.into_inner());
+        due.retain(|name, _| names.contains(name));
         for name in names {
             if let Ok((rows, bytes)) = tables::load(&self.connection, &name) {
                 let due = due.entry(name).or_default();
@@ -341,9 +349,9 @@ impl Keeper {
 }
 
 /// The thread.
-pub fn work(mut keeper: Keeper, inbox: &Receiver<(Ask, OwnedSemaphorePermit)>, pulse: &Pulse) {
+pub fn work(mut keeper: Keeper, inbox: &Receiver<(Ask, OwnedSemaphorePermit)>, life: &Life) {
     loop {
-        pulse.beat();
+        life.beat();
         let first = match inbox.recv_timeout(NAP) {
             Ok(first) => Some(first),
             Err(RecvTimeoutError::Timeout) => None,
