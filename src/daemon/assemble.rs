@@ -243,6 +243,7 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
     };
     parts.watch(config).await;
     let mut first = snapshots.clone();
+    let mut returned = parts.events.returned();
     let work = async {
         // An error means that the hub is gone, which is noticed below.
         if first.wait_for(Option::is_some).await.is_ok() {
@@ -250,8 +251,11 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
             parts.tell(&[Word::Ready, Word::Status(parts.summary())]);
         }
         loop {
-            reload.notified().await;
-            parts.reload().await;
+            tokio::select! {
+                () = reload.notified() => parts.reload().await,
+                // A file that could not be read at the start was read late: its alarms are made known.
+                Ok(()) = returned.changed() => parts.restore().await,
+            }
         }
     };
     // Signals are heard at any time, also before the first snapshot and in the middle of a reload.
