@@ -18,6 +18,9 @@ use tokio::task::JoinHandle;
 /// A courier drains for 1 s and says good-bye for 0.5 s; after this it is cut off.
 const GOODBYE: Duration = Duration::from_millis(1800);
 
+/// How long a change of brokers waits for a disk that hangs; it must not hold up the cameras.
+const DISK: Duration = Duration::from_secs(10);
+
 struct Hired {
     settings: Settings,
     quitter: Quitter,
@@ -77,7 +80,10 @@ impl Couriers {
             }
             stays
         });
-        self.events.sinks(&names).await;
+        // Asked is enough: the store gets to it before whatever is asked later.
+        if self.world.clock.within(DISK, self.events.sinks(&names)).await.is_err() {
+            tracing::error!("the events database does not move; brokers are served once it does");
+        }
         for settings in wanted {
             if !self.hired.contains_key(&settings.name) {
                 let hired = self.start(settings);

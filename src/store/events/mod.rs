@@ -99,21 +99,14 @@ impl Events {
         tally: Arc<Tally>,
     ) -> std::io::Result<Events> {
         let (asks, inbox) = mpsc::channel();
-        let (news, newest) = watch::channel(0);
-        let (merged, returned) = watch::channel(0);
+        let (tell_newest, newest) = watch::channel(0);
+        let (tell_returned, returned) = watch::channel(0);
+        let news = thread::News { newest: tell_newest, returned: tell_returned };
         let sequence = Arc::new(Sequence::default());
         let life = Life::begin(pulse, clock.clone(), tally.clone(), &[Database::Events]);
         // Opened here, not on the thread: the sequence must be known before the first number is drawn.
-        let keeper = thread::Keeper::open(
-            dirs.events(),
-            settings,
-            clock,
-            boot_id,
-            sequence.clone(),
-            tally.clone(),
-            news,
-            merged,
-        );
+        let keeper =
+            thread::Keeper::open(dirs.events(), settings, clock, boot_id, sequence.clone(), tally.clone(), news);
         std::thread::Builder::new().name("events".into()).spawn(move || thread::work(keeper, &inbox, &life))?;
         Ok(Events { asks, room: Arc::new(Semaphore::new(QUEUE)), sequence, newest, returned, tally })
     }

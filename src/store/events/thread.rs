@@ -29,6 +29,14 @@ const ROOM: u64 = 256 << 20;
 /// What broken files are called.
 const CORRUPT: &str = "corrupt-";
 
+/// What is told to whoever listens.
+pub struct News {
+    /// See [`super::Events::newest`].
+    pub newest: watch::Sender<u64>,
+    /// See [`super::Events::returned`].
+    pub returned: watch::Sender<u64>,
+}
+
 pub struct Keeper {
     settings: Settings,
     path: PathBuf,
@@ -36,9 +44,7 @@ pub struct Keeper {
     boot_id: Arc<str>,
     sequence: Arc<Sequence>,
     tally: Arc<Tally>,
-    news: watch::Sender<u64>,
-    /// See [`super::Events::returned`].
-    merged: watch::Sender<u64>,
+    news: News,
     connection: Connection,
     in_memory: bool,
     /// All that the file had is in memory as well, as far as it could be read.
@@ -74,8 +80,7 @@ impl Keeper {
         boot_id: Arc<str>,
         sequence: Arc<Sequence>,
         tally: Arc<Tally>,
-        news: watch::Sender<u64>,
-        merged: watch::Sender<u64>,
+        news: News,
     ) -> Keeper {
         let now = clock.boot();
         let memory = file::in_memory(&tables::LAYOUT).expect("an empty database takes a few pages of memory");
@@ -87,7 +92,6 @@ impl Keeper {
             sequence,
             tally,
             news,
-            merged,
             connection: memory,
             in_memory: true,
             seeded: false,
@@ -176,7 +180,7 @@ impl Keeper {
                 let unread = !self.seeded;
                 (self.in_memory, self.seeded) = (false, true);
                 if unread {
-                    self.merged.send_modify(|times| *times += 1);
+                    self.news.returned.send_modify(|times| *times += 1);
                 }
                 self.retry.reset();
                 self.tally.set_healthy(Database::Events, true);
@@ -216,7 +220,7 @@ impl Keeper {
         let newest =
             writes.iter().filter_map(|w| if let What::Commit { ids, .. } = &w.what { ids.last() } else { None });
         if let Some(newest) = newest.max() {
-            self.news.send_replace(*newest);
+            self.news.newest.send_replace(*newest);
         }
         self.count();
         for write in writes {
