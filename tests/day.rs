@@ -60,9 +60,11 @@ impl Day {
             files: Arc::new(files::Disk),
             broker: Arc::new(broker.clone()),
         };
+        // Not the rules about the store: its threads live on real time, and by the simulated clock they stand still.
         std::fs::write(
             dir.join("vedette.toml"),
-            "[node]\nname = \"box\"\n[web]\nlisten = \"127.0.0.1:0\"\n[alerts]\nrules = [\"config/rules\"]\n\
+            "[node]\nname = \"box\"\n[web]\nlisten = \"127.0.0.1:0\"\n[alerts]\n\
+             rules = [\"config/rules/camera.yml\", \"config/rules/uplink.yml\"]\n\
              [[camera]]\nid = \"yard\"\nurl = \"rtsp://yard/\"\nfps = 2\n[[mqtt]]\nname = \"local\"\nurl = \"mqtt://broker\"\n",
         )
         .unwrap();
