@@ -135,7 +135,7 @@ impl Day {
 fn samples(dir: &Path, span: Span, name: &str) -> Vec<f64> {
     let dirs = store::Dirs { state: dir.join("state"), runtime: dir.join("run") };
     let mut out = Vec::new();
-    store::export(&dirs, span, &[], &mut out, &mut |_, _| ()).unwrap();
+    store::export(&dirs, span, &[], false, &mut out, &mut |_, _| ()).unwrap();
     let out = String::from_utf8(out).unwrap();
     let rows = out.lines().filter(|l| l.starts_with(name));
     rows.map(|l| l.split(' ').nth(1).unwrap().parse().unwrap()).collect()

@@ -37,7 +37,7 @@ fn main() {
 fn row(cameras: usize, seconds: usize) {
     let port = free_port();
     let myself = std::env::current_exe().expect("this program has a path");
-    let mut server = Command::new(&myself).args(["serve", &port.to_string()]).spawn().expect("the server starts");
+    let _server = Server(Command::new(&myself).args(["serve", &port.to_string()]).spawn().expect("the server starts"));
     let drained =
         watch(&mut [start(Command::new(&myself).args(["drain", &port.to_string(), &cameras.to_string()]))], seconds);
     let dir = tempfile::tempdir().expect("a temporary folder");
@@ -48,8 +48,16 @@ fn row(cameras: usize, seconds: usize) {
         let ratio = cost.cpu / drained.cpu;
         println!("| {cameras} | {who} | {:.1} | {ratio:.2} | {:.1} |", cost.cpu * 100.0, cost.memory_mib);
     }
-    server.kill().expect("the server was running");
-    server.wait().expect("the server ends");
+}
+
+/// Ends with its row, however that ends.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _killed = self.0.kill();
+        let _reaped = self.0.wait();
+    }
 }
 
 fn daemon(dir: &std::path::Path, port: u16, cameras: usize) -> Command {
@@ -109,7 +117,8 @@ fn cpu_seconds(pid: u32) -> f64 {
 
 fn resident_mib(pid: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the child runs");
-    let line = status.lines().find(|l| l.starts_with("VmRSS:")).expect("a running process has a resident size");
+    let line = status.lines().find(|l| l.starts_with("VmRSS:"));
+    let line = line.unwrap_or_else(|| panic!("what is measured ended by itself: {status}"));
     line.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok()).expect("KiB") / 1024.0
 }
 

@@ -46,7 +46,7 @@ fn session(stream: TcpStream) -> std::io::Result<()> {
             "DESCRIBE" => {
                 let sdp = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=c\r\nt=0 0\r\na=control:*\r\nm=video 0 RTP/AVP 96\r\n\
                            a=rtpmap:96 H264/90000\r\na=framerate:25\r\na=fmtp:96 packetization-mode=1;\
-                           sprop-parameter-sets=Z2QAKKy0A8ARPyo=,aO48sA==\r\na=control:trackID=0\r\n";
+                           sprop-parameter-sets=Z2QAKKzZQHgCJ6mwEQAAAwABAAADADIPGDGW,aO48gA==\r\na=control:trackID=0\r\n";
                 (
                     format!(
                         "Content-Base: {url}/\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n",
@@ -94,8 +94,9 @@ fn play(out: &mut TcpStream) -> std::io::Result<()> {
             } else {
                 0
             };
-            packets.extend_from_slice(&[0x7c, edge | if key { 5 } else { 1 }, 0x88]);
-            packets.resize(packets.len() + PAYLOAD - 3, 0x5a);
+            // Then an I slice of parameter set 0, so that a player copies it without complaint.
+            packets.extend_from_slice(&[0x7c, edge | if key { 5 } else { 1 }, 0x88, 0xda]);
+            packets.resize(packets.len() + PAYLOAD - 4, 0x5a);
             seq = seq.wrapping_add(1);
         }
         out.write_all(&packets)?;

@@ -9,7 +9,7 @@ use crate::metric::book::{Meta, Series};
 use crate::metric::labels::Labels;
 use crate::metric::latest::Snapshot;
 use crate::query::{Expr, NAME, Point, Ring, Value};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Alarms that may be pending or firing at once, of all rules together. 256 cameras with a dozen rules each are 3 000;
 /// at about 1 KiB each the bound is 10 MiB.
@@ -199,11 +199,13 @@ impl Judge {
         for row in &rows {
             seen.entry(row.meta.series).or_insert_with(|| dress(&row.meta, extra));
         }
+        let standing: HashSet<Series> = rows.iter().map(|row| row.meta.series).collect();
         let own = if OWN.iter().any(|name| named.contains(name)) { self.series(stamp) } else { Vec::new() };
         let rows = rows.iter().filter_map(|row| Some((self.seen.get(&row.meta.series)?, row.value)));
         self.ring.push(at, rows.chain(own.iter().map(|(labels, value)| (labels, *value))));
-        for meta in &snapshot.ended {
-            self.seen.remove(&meta.series);
+        // Also those that were closed and opened again since the tick before, under another number: they did not end.
+        if self.seen.len() > standing.len() {
+            self.seen.retain(|series, _| standing.contains(series));
         }
     }
 }

@@ -84,6 +84,28 @@ impl Now {
     }
 }
 
+/// The wall time of one past instant, worked out once: both clocks are cut to milliseconds when they are compared, so
+/// that working it out anew each time gives one value and its neighbour in turn. After a step of the wall clock it is
+/// worked out anew.
+#[derive(Debug, Default)]
+pub struct Dated(Option<(Boot, Wall)>);
+
+impl Dated {
+    /// A wall clock that moved by more than this, in ms, was stepped; less is slewing and rounding.
+    const STEP: u64 = 500;
+
+    pub fn wall_of(&mut self, now: &Now, earlier: Boot) -> Wall {
+        let fresh = now.wall_of(earlier);
+        match self.0 {
+            Some((at, wall)) if at == earlier && wall.0.abs_diff(fresh.0) <= Self::STEP => wall,
+            _ => {
+                self.0 = Some((earlier, fresh));
+                fresh
+            }
+        }
+    }
+}
+
 /// The interval in which a read happened.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct Window {
@@ -238,6 +260,26 @@ mod tests {
         assert_eq!(every.beat().await, Boot::from_secs(15));
         sim.advance(Duration::from_secs(3));
         assert_eq!(every.beat().await, Boot::from_secs(30));
+    }
+
+    #[test]
+    fn the_wall_time_of_an_instant_does_not_flicker_and_follows_a_step() {
+        let mut dated = Dated::default();
+        let at = |boot_us: u64, wall_us: i64| Now {
+            boot: Boot::from_nanos(boot_us * 1000),
+            wall: Wall::from_millis(wall_us / 1000),
+            trusted: true,
+        };
+        let frame = Boot::from_nanos(1_000_400_000);
+        // The two clocks turn their milliseconds at different moments.
+        let nows: Vec<_> = (0..20_i64).map(|i| at(1_000_900 + i as u64 * 300, 5_000_200 + i * 300)).collect();
+        let naive: std::collections::BTreeSet<_> = nows.iter().map(|now| now.wall_of(frame)).collect();
+        assert_eq!(naive.len(), 2, "the flicker is real");
+        let told: std::collections::BTreeSet<_> = nows.iter().map(|now| dated.wall_of(now, frame)).collect();
+        assert_eq!(told.len(), 1);
+        assert_eq!(dated.wall_of(&at(2_000_400, 9_000_000), frame), Wall::from_millis(8_000), "the wall was stepped");
+        let next = Boot::from_nanos(1_100_400_000);
+        assert_eq!(dated.wall_of(&at(2_000_400, 9_000_000), next), Wall::from_millis(8_100), "a new frame");
     }
 
     #[test]

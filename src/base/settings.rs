@@ -262,9 +262,10 @@ impl<'a> Table<'a> {
             }
             let near = asked
                 .iter()
-                .map(|a| (strsim::osa_distance(a, name), a))
-                .filter(|(typos, _)| *typos <= 1 + name.len() / 4)
-                .min_by_key(|(typos, _)| *typos);
+                // Few typos for a short key; a like beginning for a long one, such as `password` for `password_file`.
+                .filter(|a| strsim::osa_distance(a, name) <= 1 + name.len() / 4 || strsim::jaro_winkler(a, name) > 0.8)
+                .map(|a| (strsim::jaro_winkler(a, name), a))
+                .max_by(|a, b| a.0.total_cmp(&b.0));
             let instead = match near {
                 Some((_, near)) => format!("did you mean `{near}`?"),
                 None => {

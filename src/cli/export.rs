@@ -30,6 +30,9 @@ pub(super) struct Export {
     /// Label every series so, as the central Prometheus does
     #[arg(long)]
     instance: Option<String>,
+    /// Also write samples of boots in which nothing ever disciplined the clock, by the box's own clock
+    #[arg(long)]
+    untrusted: bool,
     /// Write to this file; standard output when left out
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -57,7 +60,7 @@ impl Export {
             ProgressStyle::with_template("{wide_bar} {pos}/{len} frames, {eta} left")
                 .unwrap_or(ProgressStyle::default_bar()),
         );
-        let summary = store::export(&dirs, span, &extra, &mut *out, &mut |read, all| {
+        let summary = store::export(&dirs, span, &extra, self.untrusted, &mut *out, &mut |read, all| {
             bar.set_length(all);
             bar.set_position(read);
         })?;
@@ -74,10 +77,13 @@ fn remarks(summary: &Summary) -> String {
         text.push_str(&format!(" from {} to {}", times.from, times.to));
     }
     if summary.retimed > 0 {
-        text.push_str(&format!("; {} taken before the clock was set, timed from when it was", summary.retimed));
+        text.push_str(&format!("; {} taken while nothing disciplined the clock, timed by boot time", summary.retimed));
     }
     if summary.untimed > 0 {
-        text.push_str(&format!("; {} left out because the clock was never set in their boot", summary.untimed));
+        text.push_str(&format!(
+            "; {} left out because nothing disciplined the clock in their boot (--untrusted writes them)",
+            summary.untimed
+        ));
     }
     if summary.broken > 0 {
         text.push_str(&format!("; {} broken frames left out", summary.broken));

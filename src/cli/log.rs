@@ -32,6 +32,8 @@ pub(super) fn start(form: Form) {
     let filter = EnvFilter::try_from_env("VEDETTE_LOG")
         .unwrap_or_else(|_| EnvFilter::new("info,retina=error,rumqttc=off,h264_reader=off"));
     let out = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A line that cannot be written (the reader of a pipe went away, a full disk) is lost; saying so would panic.
+    let out = out.log_internal_errors(false);
     // Both fail only when a subscriber is already set, which a test may have done.
     let _set = match journal {
         true => out.event_format(Journal).try_init(),

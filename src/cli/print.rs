@@ -38,13 +38,13 @@ impl Print {
             (What::Metrics, _) if self.json => println!("{}", serde_json::to_string_pretty(&families())?),
             (What::Metrics, _) => print!("{}", catalogue::metrics_page()),
             (What::Rules, None) => {
-                for (name, text) in catalogue::rules() {
+                for (name, text) in catalogue::shipped() {
                     println!("# {name}.yml\n{}", text.trim_end());
                 }
             }
             (What::Rules, Some(dir)) => {
                 std::fs::create_dir_all(&dir)?;
-                for (name, text) in catalogue::rules() {
+                for (name, text) in catalogue::shipped() {
                     std::fs::write(dir.join(format!("{name}.yml")), text)?;
                 }
             }

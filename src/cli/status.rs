@@ -68,7 +68,7 @@ fn text(status: &Value) -> String {
         Value::Null => "-".to_owned(),
         Value::String(s) => s.clone(),
         Value::Number(n) => {
-            n.as_f64().map_or(n.to_string(), |f| if f.fract() == 0.0 { n.to_string() } else { format!("{f:.2}") })
+            n.as_f64().map_or(n.to_string(), |f| if f.fract() == 0.0 { format!("{f:.0}") } else { format!("{f:.2}") })
         }
         other => other.to_string(),
     };

@@ -8,9 +8,9 @@ use crate::base::ring::Ring;
 use crate::daemon::catalogue;
 use crate::daemon::config::{self, Config};
 use crate::daemon::couriers::Couriers;
-use crate::daemon::hub::{Hub, Order, Own};
+use crate::daemon::hub::{Hub, Order, Own, settling};
 use crate::daemon::keeper::Keeper;
-use crate::daemon::rules::Rules;
+use crate::daemon::rules::{Broken, Rules};
 use crate::daemon::status::Desk;
 use crate::daemon::watchdog::Watchdog;
 use crate::metric::book::Book;
@@ -29,17 +29,13 @@ use crate::world::service::{Service, Signal, Word};
 use crate::world::{control, files};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 /// Reports the hub may be behind: 256 cameras × one report a second × 4 s.
 const REPORTS: usize = 1024;
 /// Commits the events database may be behind before alarm transitions are lost and counted. One commit is a few
 /// transitions; a disk that stalls for 20 minutes at one transition per tick still loses none.
 const COMMITS: usize = 256;
-
-/// After the start, cameras get this long to connect before anything is called broken or repaired.
-const SETTLE: Duration = Duration::from_secs(10);
 
 /// Where things are, as the command line says.
 #[derive(Debug, Clone)]
@@ -62,6 +58,8 @@ pub enum Fatal {
     Store(#[from] store::OpenError),
     #[error(transparent)]
     Bind(#[from] listener::BindError),
+    #[error("the hub is gone")]
+    Hub,
     #[error("the web configuration is refused")]
     Web(#[from] listener::BadWebConfig),
     #[error("another vedette uses {}", .0.display())]
@@ -79,6 +77,9 @@ struct Parts {
     keeper: Keeper,
     couriers: Couriers,
     events: Events,
+    broken: Broken,
+    /// Alarms wait on file for a rule file that was broken at the start.
+    unrestored: bool,
     orders: mpsc::Sender<Order>,
     book: Book,
     ledger: Ledger,
@@ -135,8 +136,10 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
 
     let rules = Rules::read(&*world.files, &config.alerts.rules, config.alerts.compat);
     rules.tell();
+    let broken = Broken::open(&book);
+    broken.note(&rules);
     let mut judge = Judge::new(rules.all(), catalogue::names(), extra);
-    judge.hold(started.plus(2 * config.node.tick + SETTLE));
+    judge.hold(started.plus(settling(config.node.tick)));
     let (mut alerts, mut cameras) = (Alerts::new(&node), Cameras::new(&node));
     let states = events.states().await;
     alerts.restore(&states);
@@ -147,7 +150,12 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
         boot_id: world.boot_id.clone(),
         trusted: now.trusted,
     };
-    let restored = judge.restore(events.alarms().await, &stamp(clock.now()));
+    // A rule file that broke while we were down says nothing about its alarms: they wait for it on file.
+    let mut alarms = events.alarms().await;
+    let waiting = alarms.len();
+    alarms.retain(|alarm| !rules.broken() || rules.names(&alarm.rule));
+    let unrestored = alarms.len() < waiting;
+    let restored = judge.restore(alarms, &stamp(clock.now()));
 
     let reports = Ring::new(REPORTS);
     let (page_sender, snapshots) = watch::channel(None);
@@ -159,8 +167,7 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
 
     let traffic = Traffic::default();
     let page_meters = page::Meters::open(&book, traffic.clone());
-    let brokers: Vec<_> = config.mqtt.iter().map(|b| b.name.clone()).collect();
-    let store_meters = store::Meters::open(&book, store.tally(), &brokers);
+    let store_meters = store::Meters::open(&book, store.tally());
     let process = super::process::Process::open(&book, clock.clone());
     // A message is kept for the brokers of its time, so they are named before the first one.
     couriers.hire(std::mem::take(&mut config.mqtt)).await;
@@ -179,6 +186,7 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
         store,
         commits,
         fills: vec![
+            Box::new(broken.fill()),
             Box::new(couriers.fill()),
             Box::new({
                 let meters = page_meters.clone();
@@ -191,11 +199,12 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
         judged: judged_sender,
         pulse: pulses.add("hub"),
         own: Own::open(&book),
+        hushed: false,
     };
 
     hub.commit(restored.changes, Vec::new());
     let (hub_quitter, hub_quit) = quit::pair();
-    let hub = tokio::spawn(hub.run(orders, hub_quit));
+    let mut hub = tokio::spawn(hub.run(orders, hub_quit));
     let recorder = tokio::spawn(record(events.clone(), queue));
     let desk = Desk {
         node: node.clone(),
@@ -215,6 +224,7 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
     let page = page::Page::new(&*node, snapshots.clone(), watchdog.stuck(), ledger.clone(), clock.clone(), page_meters);
     let front = tokio::spawn(listener.serve(gate, Arc::new(page), clock.clone(), traffic, front_quit));
     let watchdog = tokio::spawn(watchdog.feed());
+    let reload = Notify::new();
 
     let mut parts = Parts {
         config: Known::of(&config),
@@ -224,6 +234,8 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
         service: service.clone(),
         couriers,
         events,
+        broken,
+        unrestored,
         orders: order_sender,
         book,
         ledger,
@@ -231,18 +243,44 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
     };
     parts.watch(config).await;
     let mut first = snapshots.clone();
-    // The hub holds the sender for as long as it runs, and it runs until told otherwise below.
-    let _first = first.wait_for(Option::is_some).await.is_ok();
-    tracing::info!(node = &*node, listen = %address, targets = parts.keeper.count(), "ready");
-    parts.tell(&[Word::Ready, Word::Status(parts.summary())]);
-
-    while service.signal().await == Signal::Reload {
-        parts.reload().await;
+    let mut returned = parts.events.returned();
+    let work = async {
+        // An error means that the hub is gone, which is noticed below.
+        if first.wait_for(Option::is_some).await.is_ok() {
+            tracing::info!(node = &*node, listen = %address, targets = parts.keeper.count(), "ready");
+            parts.tell(&[Word::Ready, Word::Status(parts.summary())]);
+        }
+        loop {
+            tokio::select! {
+                () = reload.notified() => parts.reload().await,
+                // A file that could not be read at the start was read late: its alarms are made known.
+                Ok(()) = returned.changed() => parts.restore().await,
+            }
+        }
+    };
+    // Signals are heard at any time, also before the first snapshot and in the middle of a reload.
+    let stopped = async {
+        while service.signal().await == Signal::Reload {
+            reload.notify_one();
+        }
+    };
+    let died = tokio::select! {
+        () = work => None,
+        () = stopped => None,
+        ended = &mut hub => Some(ended),
+    };
+    if let Some(ended) = died {
+        let why = ended.err().map_or_else(|| "ended".to_owned(), |error| error.to_string());
+        tracing::error!(why, "the hub is gone; ending, to be started again");
+        return Err(Fatal::Hub);
     }
 
     tracing::info!("stopping");
     parts.tell(&[Word::Stopping]);
     let stop = async {
+        if parts.orders.send(Order::Hush).await.is_err() {
+            tracing::error!("the hub is gone");
+        }
         parts.keeper.stop().await;
         hub_quitter.quit();
         if let Ok(store) = hub.await {
@@ -317,8 +355,17 @@ impl Parts {
                 }
                 let rules = Rules::read(&*self.world.files, &config.alerts.rules, config.alerts.compat);
                 rules.tell();
+                self.broken.note(&rules);
+                if rules.broken() {
+                    tracing::error!("reload refused for its rule files; the running configuration stays");
+                    self.tell(&[Word::Ready, Word::Status(self.summary())]);
+                    return;
+                }
                 if self.orders.send(Order::Rules(rules.all())).await.is_err() {
                     tracing::error!("the hub is gone");
+                }
+                if std::mem::take(&mut self.unrestored) {
+                    self.restore().await;
                 }
                 self.couriers.hire(std::mem::take(&mut config.mqtt)).await;
                 self.watch(config).await;
@@ -326,6 +373,14 @@ impl Parts {
             }
         }
         self.tell(&[Word::Ready, Word::Status(self.summary())]);
+    }
+
+    /// Tells the hub of alarms on file that it does not know.
+    async fn restore(&self) {
+        let order = Order::Restore(self.events.alarms().await, self.events.states().await);
+        if self.orders.send(order).await.is_err() {
+            tracing::error!("the hub is gone");
+        }
     }
 
     fn summary(&self) -> String {

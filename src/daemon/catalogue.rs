@@ -1,7 +1,7 @@
 //! Everything that is said once in the code and printed from it: metric families, sample configuration, rules.
 
 use crate::alert;
-use crate::daemon::{hub, keeper, process};
+use crate::daemon::{hub, keeper, process, rules};
 use crate::metric::desc::{Family, Kind};
 use crate::probe::KINDS;
 use crate::sink::{mqtt, page};
@@ -12,11 +12,12 @@ use std::sync::LazyLock;
 /// Sections of METRICS.md: what they are about, and their families.
 pub fn families() -> Vec<(&'static str, &'static [Family])> {
     let probes = KINDS.iter().map(|k| (k.about, k.families));
-    let own: [(&str, &[Family]); 7] = [
+    let own: [(&str, &[Family]); 8] = [
         ("Probes at work", keeper::FAMILIES),
         ("The daemon itself", hub::FAMILIES),
         ("The daemon as a process", process::FAMILIES),
         ("Rules and alarms", alert::FAMILIES),
+        ("Rule files", rules::FAMILIES),
         ("What is remembered", store::FAMILIES),
         ("MQTT", mqtt::metrics::FAMILIES),
         ("The page", page::FAMILIES),
@@ -48,7 +49,7 @@ pub fn full_config() -> String {
 }
 
 /// Shipped rule files: name without ending, text.
-pub fn rules() -> Vec<(&'static str, &'static str)> {
+pub fn shipped() -> Vec<(&'static str, &'static str)> {
     KINDS.iter().map(|k| (k.name, k.rules)).chain([("vedette", alert::RULES)]).collect()
 }
 
@@ -60,7 +61,7 @@ pub fn metrics_page() -> String {
          closed by configuration\nor by the code.\n",
     );
     for (section, families) in families() {
-        text.push_str(&format!("\n## {section}\n\n| name | type | unit | meaning |\n|---|---|---|---|\n"));
+        text.push_str(&format!("\n## {}\n\n| name | type | unit | meaning |\n|---|---|---|---|\n", capital(section)));
         for family in families {
             let kind = match family.kind {
                 Kind::Counter => "counter",
@@ -77,4 +78,10 @@ pub fn metrics_page() -> String {
         }
     }
     text
+}
+
+/// A heading begins with a capital letter, whatever the sentence began with.
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
 }

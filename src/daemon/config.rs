@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Where rule files are looked for unless told otherwise.
-const RULES_DIR: &str = "/etc/vedette/rules.d";
+pub const RULES_DIR: &str = "/etc/vedette/rules.d";
 
 /// A whole valid configuration.
 pub struct Config {

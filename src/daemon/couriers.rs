@@ -8,7 +8,7 @@ use crate::metric::report::Report;
 use crate::sink::mqtt::metrics::Meters;
 use crate::sink::mqtt::run::Courier;
 use crate::sink::mqtt::settings::Settings;
-use crate::store::Events;
+use crate::store::{Events, OutboxMeters};
 use crate::world::World;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -18,10 +18,19 @@ use tokio::task::JoinHandle;
 /// A courier drains for 1 s and says good-bye for 0.5 s; after this it is cut off.
 const GOODBYE: Duration = Duration::from_millis(1800);
 
+/// How long a change of brokers waits for a disk that hangs; it must not hold up the cameras.
+const DISK: Duration = Duration::from_secs(10);
+
 struct Hired {
     settings: Settings,
     quitter: Quitter,
     task: JoinHandle<()>,
+}
+
+/// The series of one broker: what its courier did, and what waits for it.
+struct Counts {
+    courier: Meters,
+    outbox: OutboxMeters,
 }
 
 /// All couriers at work.
@@ -32,7 +41,7 @@ pub struct Couriers {
     events: Events,
     node: Arc<str>,
     hired: BTreeMap<String, Hired>,
-    meters: Arc<Mutex<BTreeMap<String, Meters>>>,
+    meters: Arc<Mutex<BTreeMap<String, Counts>>>,
 }
 
 impl Couriers {
@@ -44,8 +53,9 @@ impl Couriers {
     pub fn fill(&self) -> impl FnMut(&mut Report) + Send + 'static {
         let meters = self.meters.clone();
         move |report| {
-            for meters in meters.lock().unwrap_or_else(|e| e.into_inner()).values() {
-                meters.fill(report);
+            for counts in meters.lock().unwrap_or_else(|e| e.into_inner()).values() {
+                counts.courier.fill(report);
+                counts.outbox.fill(report);
             }
         }
     }
@@ -61,13 +71,19 @@ impl Couriers {
         let (stay, gone) = std::mem::take(&mut self.hired).into_iter().partition(|(_, h)| keeps(h));
         self.hired = stay;
         end(&self.world.clock, gone).await;
-        for name in connected.keys().filter(|name| !names.contains(name)) {
-            self.ledger.retire_broker(name);
-            if let Some(meters) = self.meters.lock().unwrap_or_else(|e| e.into_inner()).remove(name) {
-                meters.close(&self.book);
+        self.meters.lock().unwrap_or_else(|e| e.into_inner()).retain(|name, counts| {
+            let stays = names.contains(name);
+            if !stays {
+                self.ledger.retire_broker(name);
+                counts.courier.close(&self.book);
+                counts.outbox.close(&self.book);
             }
+            stays
+        });
+        // Asked is enough: the store gets to it before whatever is asked later.
+        if self.world.clock.within(DISK, self.events.sinks(&names)).await.is_err() {
+            tracing::error!("the events database does not move; brokers are served once it does");
         }
-        self.events.sinks(&names).await;
         for settings in wanted {
             if !self.hired.contains_key(&settings.name) {
                 let hired = self.start(settings);
@@ -85,7 +101,11 @@ impl Couriers {
         let (quitter, quit) = quit::pair();
         let meters = {
             let mut all = self.meters.lock().unwrap_or_else(|e| e.into_inner());
-            all.entry(settings.name.clone()).or_insert_with(|| Meters::open(&self.book, &settings.name)).clone()
+            let counts = all.entry(settings.name.clone()).or_insert_with(|| Counts {
+                courier: Meters::open(&self.book, &settings.name),
+                outbox: OutboxMeters::open(&self.book, self.events.tally(), &settings.name),
+            });
+            counts.courier.clone()
         };
         let courier = Courier {
             settings: settings.clone(),

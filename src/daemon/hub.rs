@@ -10,7 +10,7 @@ use crate::base::quit::Quit;
 use crate::base::ring::Ring;
 use crate::daemon::catalogue;
 use crate::daemon::status::Judged;
-use crate::metric::alarm::{Message, Stamp};
+use crate::metric::alarm::{Alarm, Message, Stamp};
 use crate::metric::book::{Book, Hold, Series};
 use crate::metric::desc::{Desc, Family, Unit};
 use crate::metric::latest::{Latest, Snapshot};
@@ -19,6 +19,7 @@ use crate::metric::roster::Roster;
 use crate::sink::mqtt::camera::Cameras;
 use crate::sink::mqtt::compose::Alerts;
 use crate::store::{Commit, Events, Store};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -77,10 +78,22 @@ const BREATH: Duration = Duration::from_secs(1);
 /// A tick this late still counts as on time.
 const ON_TIME: Duration = Duration::from_millis(250);
 
+/// After the start, cameras get this long to connect before anything is called broken or repaired.
+const SETTLE: Duration = Duration::from_secs(10);
+
+/// How long to hold judgement after a start or a stall of ours: two ticks, and the time cameras take to connect.
+pub fn settling(tick: Duration) -> Duration {
+    2 * tick + SETTLE
+}
+
 /// What may be asked of a running hub.
 pub enum Order {
     /// Judge by these rules from the next tick on.
     Rules(Vec<Rule>),
+    /// Alarms and retained states on file that were not known at the start; those already live are left alone.
+    Restore(Vec<Alarm>, Vec<Message>),
+    /// Keep cutting snapshots, and judge no more: the daemon stops looking, which is no news about anything.
+    Hush,
 }
 
 /// Parts that have numbers of their own to add to each snapshot.
@@ -108,6 +121,8 @@ pub struct Hub {
     pub judged: watch::Sender<Arc<Judged>>,
     pub pulse: Pulse,
     pub own: Own,
+    /// See [`Order::Hush`].
+    pub hushed: bool,
 }
 
 /// The hub's own series.
@@ -170,6 +185,15 @@ impl Hub {
                 self.rule_meters.turn(&self.judge);
                 self.commit(verdict.changes, Vec::new());
             }
+            Order::Restore(mut alarms, states) => {
+                let live: HashSet<_> = self.judge.alarms().map(|a| a.labels.clone()).collect();
+                alarms.retain(|a| !live.contains(&a.labels));
+                self.alerts.restore(&states);
+                let stamp = self.stamp(self.clock.now());
+                let verdict = self.judge.restore(alarms, &stamp);
+                self.commit(verdict.changes, Vec::new());
+            }
+            Order::Hush => self.hushed = true,
         }
     }
 
@@ -178,7 +202,15 @@ impl Hub {
     }
 
     fn tick(&mut self, due: Boot) {
+        let late = self.clock.boot().since(due);
         let snapshot = self.cut(due);
+        if self.hushed {
+            return;
+        }
+        if late > self.tick {
+            // We stood still: what was true before is not known to be true now.
+            self.judge.hold(snapshot.at.boot.plus(settling(self.tick)));
+        }
         let verdict = self.judge.judge(&snapshot, &self.stamp(snapshot.at));
         self.judged.send_replace(Arc::new(Judged::of(&self.judge)));
         let messages = self.cameras.tick(&snapshot, &self.roster.roll());

@@ -15,9 +15,13 @@ use crate::metric::labels::Labels;
 use crate::metric::report::{NoData, Report};
 use crate::probe::{Failed, Kind, Kit, Patience, Session, Tap, Target};
 use futures_util::FutureExt;
+use std::any::Any;
 use std::collections::BTreeMap;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 static UP: Desc<2> = Desc::gauge(
@@ -54,6 +58,8 @@ struct Kept {
     /// Closes the target's series when it goes, however its task ended.
     kit: Kit,
     quitter: Quitter,
+    /// Ends a wait between two tries.
+    again: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
@@ -78,7 +84,7 @@ impl Keeper {
     }
 
     /// Makes `targets` the ones at work: new ones start, missing ones stop, those whose settings or secrets changed are
-    /// started again, and the others are not touched. Gone ones have left the page when this returns.
+    /// started again, and the others go on; those that wait for their next try make it now. Gone ones have left the page when this returns.
     pub async fn keep(&mut self, targets: Vec<(&'static Kind, Target)>, kit: impl Fn() -> Kit) -> Changes {
         let mut changes = Changes::default();
         let mut wanted = BTreeMap::new();
@@ -92,6 +98,7 @@ impl Keeper {
             match wanted.get(&name) {
                 Some((_, target, secrets)) if target.settings == kept.settings && *secrets == kept.secrets => {
                     wanted.remove(&name);
+                    kept.again.notify_waiters();
                     self.kept.insert(name, kept);
                 }
                 Some(_) => {
@@ -158,7 +165,9 @@ impl Keeper {
             panics: kit.own(&PANICS, [probe, &id]),
         };
         let session = (target.open)(&mut kit);
+        let again = Arc::new(Notify::new());
         let watch = Watch {
+            again: again.clone(),
             clock: self.clock.clone(),
             tap: self.tap.clone(),
             name: format!("{probe}/{id}"),
@@ -166,9 +175,10 @@ impl Keeper {
             restarts: 0,
             panics: 0,
             told: None,
+            broken: false,
         };
         let task = tokio::spawn(watch.over(session, quit));
-        Kept { settings: target.settings, secrets, kit, quitter, task }
+        Kept { settings: target.settings, secrets, kit, quitter, again, task }
     }
 }
 
@@ -188,6 +198,9 @@ struct Watch {
     panics: u64,
     /// The trouble last told in the log, so that it is told once.
     told: Option<(NoData, String)>,
+    /// The log says last that it is broken.
+    broken: bool,
+    again: Arc<Notify>,
 }
 
 impl Watch {
@@ -198,7 +211,7 @@ impl Watch {
         while !quit.asked() {
             let begun = self.clock.boot();
             self.report(true);
-            let outcome = AssertUnwindSafe(session.run(&self.tap, &quit)).catch_unwind().await;
+            let outcome = self.session(&mut *session, &quit).await;
             let lasted = self.clock.boot().since(begun);
             if lasted >= HEALTHY {
                 short.reset();
@@ -211,7 +224,11 @@ impl Watch {
                 Ok(Err(failed)) => self.tell(failed),
                 Err(_) => {
                     self.panics += 1;
+                    self.broken = true;
                     tracing::error!(target_id = %self.name, "probe panicked; it will be started again");
+                    if catch_unwind(AssertUnwindSafe(|| session.fallen(&self.tap))).is_err() {
+                        tracing::error!(target_id = %self.name, "probe panicked again taking back what it told");
+                    }
                     Patience::Long
                 }
             };
@@ -223,9 +240,31 @@ impl Watch {
             };
             tokio::select! {
                 () = quit.wait() => break,
+                () = self.again.notified() => {}
                 () = self.clock.sleep(wait) => {}
             }
         }
+    }
+
+    /// Runs the session until it ends. One that the log calls broken is said to work again once it ran for [`HEALTHY`]:
+    /// the same sign that makes the waits start over, so a camera that comes and goes is not told each time.
+    async fn session(
+        &mut self,
+        session: &mut dyn Session,
+        quit: &Quit,
+    ) -> Result<Result<(), Failed>, Box<dyn Any + Send>> {
+        let tap = self.tap.clone();
+        let mut run = pin!(AssertUnwindSafe(session.run(&tap, quit)).catch_unwind());
+        if self.broken {
+            tokio::select! {
+                biased;
+                outcome = &mut run => return outcome,
+                () = self.clock.sleep(HEALTHY) => {}
+            }
+            tracing::info!(target_id = %self.name, "probe works again");
+            (self.broken, self.told) = (false, None);
+        }
+        run.await
     }
 
     /// Logs a failure when it is another one than last time.
@@ -235,6 +274,7 @@ impl Watch {
             let error = chain(&failed).to_string();
             tracing::warn!(target_id = %self.name, reason = failed.why.label(), error, "probe broke; trying again");
             self.told = Some(now);
+            self.broken = true;
         }
         failed.patience
     }
@@ -249,3 +289,6 @@ impl Watch {
         self.tap.send(report);
     }
 }
+
+#[cfg(test)]
+mod tests;

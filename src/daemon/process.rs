@@ -1,10 +1,11 @@
 //! What the daemon itself uses, under the names that every Prometheus client library exports.
 
-use crate::base::clock::Clock;
+use crate::base::clock::{Clock, Dated};
 use crate::metric::book::{Book, Hold, Series};
 use crate::metric::desc::{Desc, Family, Unit};
 use crate::metric::report::{NoData, Report};
 use crate::world::service;
+use std::cell::RefCell;
 
 static MEMORY: Desc<0> = Desc::gauge("process_resident_memory_bytes", Unit::Bytes, [], "Resident memory of the daemon");
 static CPU: Desc<0> =
@@ -23,6 +24,7 @@ pub struct Process {
     fds: Series,
     threads: Series,
     start: Series,
+    started: RefCell<Dated>,
 }
 
 impl Process {
@@ -34,13 +36,14 @@ impl Process {
             fds: book.open(&FDS, [], Hold::Own),
             threads: book.open(&THREADS, [], Hold::Own),
             start: book.open(&START, [], Hold::Own),
+            started: RefCell::default(),
         }
     }
 
     /// Reads `/proc/self`, a few microseconds of memory, no disk.
     pub fn fill(&self, report: &mut Report) {
         let own = service::own().ok();
-        let started = own.map(|o| self.clock.now().wall_of(o.started).as_secs_f64());
+        let started = own.map(|o| self.started.borrow_mut().wall_of(&self.clock.now(), o.started).as_secs_f64());
         let why = NoData::Unsupported;
         report
             .maybe(self.memory, own.map(|o| o.resident as f64), why)

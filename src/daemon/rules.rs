@@ -4,9 +4,46 @@ use crate::alert::{self, Kind, Rule, Sheet, Standing};
 use crate::base::fault::chain;
 use crate::base::settings::{Mistake, Severity};
 use crate::daemon::catalogue;
+use crate::daemon::config::RULES_DIR;
+use crate::metric::book::{Book, Hold, Series};
+use crate::metric::desc::{Desc, Family, Unit};
+use crate::metric::report::Report;
 use crate::query::Compat;
 use crate::world::files::{Files, Unreadable};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+static BROKEN: Desc<0> = Desc::gauge(
+    "vedette_rule_files_broken",
+    Unit::Count,
+    [],
+    "Rule files that could not be read or have mistakes, when last looked at; none of their rules is new since then",
+);
+pub static FAMILIES: &[Family] = &[BROKEN.family()];
+
+/// How many rule files were broken when last read.
+#[derive(Clone)]
+pub struct Broken {
+    series: Series,
+    count: Arc<AtomicUsize>,
+}
+
+impl Broken {
+    pub fn open(book: &Book) -> Self {
+        Broken { series: book.open(&BROKEN, [], Hold::Own), count: Arc::default() }
+    }
+    pub fn note(&self, rules: &Rules) {
+        self.count.store(rules.broken_files(), Ordering::Relaxed);
+    }
+    pub fn fill(&self) -> impl FnMut(&mut Report) + Send + 'static {
+        let broken = self.clone();
+        move |report| {
+            report.value(broken.series, broken.count.load(Ordering::Relaxed) as f64);
+        }
+    }
+}
 
 /// All rule files of a configuration.
 #[derive(Default)]
@@ -28,6 +65,8 @@ impl Rules {
             };
             match listed {
                 Ok(found) => found.iter().for_each(|file| rules.add(files, file, compat)),
+                // A box without the directory has no rules; one that was named and is not there is a mistake.
+                Err(e) if e.source.kind() == ErrorKind::NotFound && path == Path::new(RULES_DIR) => {}
                 Err(error) => rules.unreadable.push(error),
             }
         }
@@ -56,9 +95,20 @@ impl Rules {
         self.sheets.iter().flat_map(|s| s.faults.iter().map(|m| (&*s.path, m)))
     }
 
+    /// A rule of this name was read, whatever its standing.
+    pub fn names(&self, rule: &str) -> bool {
+        self.ranked.iter().any(|(r, _)| &*r.name == rule)
+    }
+
+    /// Files that could not be read, or that Prometheus would refuse.
+    fn broken_files(&self) -> usize {
+        let faulty = |sheet: &&Sheet| sheet.faults.iter().any(|m| m.severity == Severity::Error);
+        self.unreadable.len() + self.sheets.iter().filter(faulty).count()
+    }
+
     /// Anything that Prometheus would refuse, or that could not be read.
     pub fn broken(&self) -> bool {
-        !self.unreadable.is_empty() || self.faults().any(|(_, m)| m.severity == Severity::Error)
+        self.broken_files() > 0
     }
 
     /// Says in the log, once per reading, what is not judged.

@@ -4,12 +4,23 @@ use crate::alert::{Judge, Standing};
 use crate::base::clock::{Boot, Clock};
 use crate::base::label::Label;
 use crate::metric::alarm::Alarm;
-use crate::metric::latest::Snapshot;
+use crate::metric::latest::{Sample, Snapshot};
 use crate::metric::ledger::Ledger;
 use crate::metric::roster::Roster;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::watch;
+
+/// What is shown of a camera.
+const SHOWN: [&str; 6] = [
+    "camera_connection_status",
+    "camera_fps",
+    "camera_fps_expected",
+    "camera_bitrate",
+    "camera_frames_dropped_total",
+    "camera_rtp_packets_lost_total",
+];
 
 /// What the judge thinks at one tick.
 #[derive(Debug, Default)]
@@ -58,23 +69,18 @@ impl Desk {
     fn status(&self) -> Value {
         let now = self.clock.now();
         let snapshot = self.snapshots.borrow().clone();
-        let find = |name: &str, label: &str, value: &str| {
-            let rows = snapshot.as_ref().map(|s| s.rows.as_slice()).unwrap_or_default();
-            let row = rows.iter().find(|r| r.meta.family.name == name && r.meta.labels.get(label) == Some(value));
-            row.map(|r| r.value)
-        };
+        let rows = snapshot.as_ref().map(|s| s.rows.as_slice()).unwrap_or_default();
+        let numbers = by_camera(rows);
         let roll = self.roster.roll();
         let cameras = roll.cameras.iter().map(|camera| {
-            let get = |name| find(name, "camera_id", &camera.id);
+            let [up, fps, fps_expected, bitrate, frames_dropped, packets_lost] =
+                numbers.get(&*camera.id).copied().unwrap_or_default();
             json!({
                 "id": camera.id, "host": camera.host,
-                "up": get("camera_connection_status").map(|v| v == 1.0),
-                "fps": get("camera_fps"), "fps_expected": get("camera_fps_expected"), "bitrate": get("camera_bitrate"),
-                "frames_dropped": get("camera_frames_dropped_total"),
-                "packets_lost": get("camera_rtp_packets_lost_total"),
+                "up": up.map(|v| v == 1.0), "fps": fps, "fps_expected": fps_expected, "bitrate": bitrate,
+                "frames_dropped": frames_dropped, "packets_lost": packets_lost,
             })
         });
-        let rows = snapshot.as_ref().map(|s| s.rows.as_slice()).unwrap_or_default();
         let uplinks = rows.iter().filter(|r| r.meta.family.name == "uplink_up");
         let uplinks = uplinks.map(|r| json!({"id": r.meta.labels.get("uplink"), "up": r.value == 1.0}));
         let scrapers = self.ledger.scrapers();
@@ -110,4 +116,56 @@ impl Desk {
     }
 }
 
+/// The numbers of [`SHOWN`], by camera; one pass over the page.
+fn by_camera(rows: &[Sample]) -> HashMap<&str, [Option<f64>; SHOWN.len()]> {
+    let mut numbers: HashMap<&str, [Option<f64>; SHOWN.len()]> = HashMap::new();
+    for row in rows {
+        let Some(which) = SHOWN.iter().position(|name| *name == row.meta.family.name) else { continue };
+        if let Some(id) = row.meta.labels.get("camera_id") {
+            numbers.entry(id).or_default()[which] = Some(row.value);
+        }
+    }
+    numbers
+}
+
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::{Sim, Window};
+    use crate::metric::book::{Book, Hold};
+    use crate::metric::desc::{Desc, Unit};
+    use crate::metric::latest::Latest;
+    use crate::metric::report::Report;
+    use crate::metric::roster::{Camera, Roll};
+
+    static STATUS: Desc<1> = Desc::gauge("camera_connection_status", Unit::Count, ["camera_id"], "up");
+    static LOST: Desc<1> = Desc::counter("camera_rtp_packets_lost_total", Unit::Count, ["camera_id"], "lost");
+
+    #[test]
+    fn each_camera_on_the_roll_is_shown_with_its_own_numbers() {
+        let (sim, book, roster) = (Sim::new(), Book::default(), Roster::default());
+        let at = sim.clock().boot();
+        let mut report = Report::new(Window { from: at, to: at });
+        let mut set = |desc, id, value| {
+            report.value(book.open(desc, [id], Hold::Own), value);
+        };
+        set(&STATUS, "gate", 1.0);
+        set(&LOST, "gate", 7.0);
+        set(&STATUS, "yard", 0.0);
+        let mut latest = Latest::new(book);
+        latest.apply(&report);
+        let camera = |id: &str| Camera { id: id.into(), host: "h".into() };
+        roster.replace(Roll { cameras: ["yard", "gate", "new"].map(camera).to_vec() });
+        let (_tick, snapshots) = watch::channel(Some(Arc::new(latest.snapshot(sim.clock().now()))));
+        let (_judge, judged) = watch::channel(Arc::default());
+        let (node, ledger) = ("box".into(), Ledger::default());
+        let desk = Desk { node, clock: sim.clock(), started: at, snapshots, judged, ledger, roster };
+        let status = desk.status();
+        let shown: Vec<_> = status["cameras"].as_array().unwrap().iter().collect();
+        let facts = shown.iter().map(|c| (&c["id"], &c["up"], &c["packets_lost"], &c["fps"]));
+        let facts: Vec<_> = facts.map(|(id, up, lost, fps)| format!("{id} {up} {lost} {fps}")).collect();
+        assert_eq!(facts, [r#""yard" false null null"#, r#""gate" true 7.0 null"#, r#""new" null null null"#]);
+    }
+}

@@ -3,7 +3,7 @@
 
 use crate::metric::desc::{Desc, Family};
 use crate::metric::labels::Labels;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -42,8 +42,12 @@ struct SlotMeta {
 
 #[derive(Default)]
 struct Inner {
-    series: Vec<Option<Arc<Meta>>>,
-    slots: Vec<Option<SlotMeta>>,
+    /// Only what is open: an info series opens a new number at every reconnect, and nothing may be left of the old ones.
+    series: BTreeMap<Series, Arc<Meta>>,
+    slots: BTreeMap<u32, SlotMeta>,
+    /// Numbers given out so far.
+    series_made: u32,
+    slots_made: u32,
     by_key: HashMap<(Arc<Family>, Labels), Series>,
     families: Vec<Arc<Family>>,
     version: u64,
@@ -72,8 +76,10 @@ impl Book {
         let mut inner = self.lock();
         let family = inner.family(desc.family());
         let fixed = Labels::new(desc.labels.iter().zip(fixed));
-        inner.slots.push(Some(SlotMeta { family, fixed, open: None }));
-        Slot((inner.slots.len() - 1) as u32)
+        let slot = inner.slots_made;
+        inner.slots_made += 1;
+        inner.slots.insert(slot, SlotMeta { family, fixed, open: None });
+        Slot(slot)
     }
 
     /// Closes series and slots; they leave the next snapshot with a stale marker.
@@ -83,7 +89,7 @@ impl Book {
             inner.close(*s);
         }
         for slot in slots {
-            let open = inner.slots.get_mut(slot.0 as usize).and_then(Option::take).and_then(|s| s.open);
+            let open = inner.slots.remove(&slot.0).and_then(|s| s.open);
             if let Some(open) = open {
                 inner.close(open);
             }
@@ -94,7 +100,7 @@ impl Book {
     /// `None` closes and opens nothing. Returns (closed, open).
     pub(crate) fn turn_slot(&self, slot: Slot, values: Option<&[String]>) -> (Option<Series>, Option<Series>) {
         let mut inner = self.lock();
-        let Some(Some(meta)) = inner.slots.get(slot.0 as usize).cloned() else { return (None, None) };
+        let Some(meta) = inner.slots.get(&slot.0).cloned() else { return (None, None) };
         let opened = values.map(|values| {
             let variable = &meta.family.labels[meta.fixed.iter().len().min(meta.family.labels.len())..];
             let labels =
@@ -105,14 +111,14 @@ impl Book {
         if let Some(old) = closed {
             inner.close(old);
         }
-        if let Some(Some(meta)) = inner.slots.get_mut(slot.0 as usize) {
+        if let Some(meta) = inner.slots.get_mut(&slot.0) {
             meta.open = opened;
         }
         (closed, opened)
     }
 
     pub fn meta(&self, series: Series) -> Option<Arc<Meta>> {
-        self.lock().series.get(series.0 as usize).cloned().flatten()
+        self.lock().series.get(&series).cloned()
     }
 
     /// Changes whenever a series is opened or closed.
@@ -122,7 +128,7 @@ impl Book {
 
     /// All open series, by family name and then labels.
     pub fn all(&self) -> Vec<Arc<Meta>> {
-        let mut all: Vec<_> = self.lock().series.iter().flatten().cloned().collect();
+        let mut all: Vec<_> = self.lock().series.values().cloned().collect();
         all.sort_by(|a, b| (&a.family.name, &a.labels).cmp(&(&b.family.name, &b.labels)));
         all
     }
@@ -148,17 +154,42 @@ impl Inner {
         if let Some(series) = self.by_key.get(&key) {
             return *series;
         }
-        let series = Series(self.series.len() as u32);
-        self.series.push(Some(Arc::new(Meta { series, family, labels, hold })));
+        let series = Series(self.series_made);
+        self.series_made += 1;
+        self.series.insert(series, Arc::new(Meta { series, family, labels, hold }));
         self.by_key.insert(key, series);
         self.version += 1;
         series
     }
 
     fn close(&mut self, series: Series) {
-        if let Some(meta) = self.series.get_mut(series.0 as usize).and_then(Option::take) {
+        if let Some(meta) = self.series.remove(&series) {
             self.by_key.remove(&(meta.family.clone(), meta.labels.clone()));
             self.version += 1;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static STREAM: Desc<2> = Desc::info("camera_stream_info", ["camera_id", "codec"], "stream");
+
+    #[test]
+    fn a_camera_that_reconnects_for_ever_leaves_nothing_behind_in_the_book() {
+        let book = Book::default();
+        let codec = ["h264".to_owned()];
+        let mut last = None;
+        for _ in 0..1000 {
+            let slot = book.open_slot(&STREAM, &["yard"]);
+            let (_, opened) = book.turn_slot(slot, Some(&codec));
+            assert!(opened > last, "a number is never given twice");
+            last = opened;
+            book.turn_slot(slot, None);
+            book.close(&[], &[slot]);
+        }
+        let inner = book.lock();
+        assert_eq!((inner.series.len(), inner.slots.len(), inner.by_key.len()), (0, 0, 0));
     }
 }

@@ -3,7 +3,7 @@
 use crate::base::clock::{Boot, Now};
 use crate::metric::book::{Book, Hold, Meta, Series};
 use crate::metric::report::{NoData, Report, Row};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 #[derive(Copy, Clone)]
@@ -95,7 +95,7 @@ impl Latest {
         if version != self.order_version {
             self.order = self.book.all();
             self.order_version = version;
-            let open: std::collections::HashSet<_> = self.order.iter().map(|m| m.series).collect();
+            let open: HashSet<_> = self.order.iter().map(|m| m.series).collect();
             self.entries.retain(|series, _| open.contains(series));
         }
         let mut rows = Vec::with_capacity(self.order.len());
@@ -118,7 +118,10 @@ impl Latest {
         let mut ended: Vec<_> = self.before.drain().map(|(_, meta)| meta).collect();
         ended.sort_by(|a, b| (&a.family.name, &a.labels).cmp(&(&b.family.name, &b.labels)));
         // A series closed and opened again under the same name and labels goes on; it did not end.
-        ended.retain(|e| !rows.iter().any(|r| r.meta.family == e.family && r.meta.labels == e.labels));
+        if !ended.is_empty() {
+            let standing: HashSet<_> = rows.iter().map(|r| (&r.meta.family, &r.meta.labels)).collect();
+            ended.retain(|e| !standing.contains(&(&e.family, &e.labels)));
+        }
         self.before = rows.iter().map(|r| (r.meta.series, r.meta.clone())).collect();
         self.seq += 1;
         Snapshot { seq: self.seq, at, rows, ended }
@@ -192,5 +195,20 @@ mod tests {
         assert_eq!(next.ended.len(), 1);
         book.close(&[], &[slot]);
         assert!(latest.snapshot(sim.clock().now()).rows.is_empty());
+    }
+
+    #[test]
+    fn a_series_closed_and_opened_again_between_two_ticks_goes_on_and_its_neighbour_ends() {
+        let (sim, book) = (Sim::new(), Book::default());
+        let [yard, gate] = ["yard", "gate"].map(|id| book.open(&FRAMES, [id], Hold::Own));
+        let mut latest = Latest::new(book.clone());
+        latest.apply(report(&sim).value(yard, 7.0).value(gate, 7.0));
+        latest.snapshot(sim.clock().now());
+        book.close(&[yard, gate], &[]);
+        let yard = book.open(&FRAMES, ["yard"], Hold::Own);
+        latest.apply(report(&sim).value(yard, 8.0));
+        let next = latest.snapshot(sim.clock().now());
+        assert_eq!(page(&next), [r#"camera_frames_total{camera_id="yard"} 8"#]);
+        assert_eq!(next.ended.iter().map(|m| m.series).collect::<Vec<_>>(), [gate]);
     }
 }

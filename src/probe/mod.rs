@@ -141,4 +141,6 @@ pub trait Session: Send {
     /// Runs until it breaks (`Err`) or is asked to stop (`Ok`). Called again after a back-off; counts survive in `self`.
     /// `tap` takes what it sees; after `quit` it has 2 s to say good-bye.
     fn run<'a>(&'a mut self, tap: &'a Tap, quit: &'a Quit) -> Running<'a>;
+    /// `run` panicked and a long back-off follows: what it last told no longer stands and is taken back here.
+    fn fallen(&mut self, tap: &Tap);
 }

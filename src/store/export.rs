@@ -40,7 +40,8 @@ pub enum ExportError {
 
 /// Writes every sample of `span` to `out`, by family, then series, then time, in seconds with milliseconds. `extra`
 /// labels (job, instance) are put over those of each series. Stale markers have no place in the format and are left out,
-/// and so is what has no trusted time. `progress` gets frames read and frames to read in all.
+/// and so is what has no trusted time,
+/// unless `untrusted` takes the box's own clock for it. `progress` gets frames read and frames to read in all.
 ///
 /// # Errors
 /// What is kept cannot be read, or `out` not be written.
@@ -48,10 +49,14 @@ pub fn export(
     dirs: &Dirs,
     span: Span,
     extra: &[(&str, &str)],
+    untrusted: bool,
     out: &mut dyn Write,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Summary, ExportError> {
-    let past = Past::open(dirs)?;
+    let mut past = Past::open(dirs)?;
+    if untrusted {
+        past.believe();
+    }
     let (places, unknown) = past.frames(&span);
     let mut summary = Summary { untimed: unknown.iter().map(|p| p.head.samples).sum(), ..Summary::default() };
     let mut reading = Reading { past: &past, places: &places, span, read: 0, total: places.len() as u64, progress };

@@ -1,12 +1,19 @@
 //! How the store is doing, as series of our own.
 
+use crate::base::clock::{Boot, Clock};
 use crate::base::label::Label;
+use crate::base::pulse::Pulse;
 use crate::metric::book::{Book, Hold, Series};
 use crate::metric::desc::{Desc, Family, Unit};
 use crate::metric::report::{NoData, Report};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// A thread that has not moved for this long waits for a disk that hangs: it moves twice a second, and a slow flush or
+/// checkpoint on a worn card takes a few seconds.
+const STILL: Duration = Duration::from_secs(10);
 
 /// What can be healthy or not.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -48,7 +55,7 @@ static HEALTHY: Desc<1> = Desc::gauge(
     "vedette_store_healthy",
     Unit::Count,
     ["database"],
-    "1 while what is to be kept reaches its file, 0 while it is kept in memory alone",
+    "1 while what is to be kept reaches its file, 0 while it is kept in memory alone or its thread does not move",
 );
 static BYTES: Desc<0> = Desc::gauge(
     "vedette_store_bytes",
@@ -142,6 +149,8 @@ pub struct Due {
 #[derive(Default)]
 pub struct Tally {
     healthy: [AtomicBool; 3],
+    /// Boot time in ns at which the thread of each database last moved.
+    moved: [AtomicU64; 3],
     set_aside: [AtomicU64; 3],
     pub(super) bytes: AtomicU64,
     pub(super) frames: AtomicU64,
@@ -165,6 +174,10 @@ impl Tally {
     pub fn healthy(&self, database: Database) -> bool {
         self.healthy[database as usize].load(Ordering::Relaxed)
     }
+    /// Whether the thread of a database has not moved for [`STILL`].
+    fn still(&self, database: Database, now: Boot) -> bool {
+        now.since(Boot::from_nanos(self.moved[database as usize].load(Ordering::Relaxed))) > STILL
+    }
     pub(super) fn replaced(&self, database: Database) {
         self.set_aside[database as usize].fetch_add(1, Ordering::Relaxed);
     }
@@ -174,12 +187,69 @@ impl Tally {
     }
 }
 
-struct Broker {
-    name: String,
+/// That a thread of the store moves, said to the watchdog and to the tally.
+pub(super) struct Life {
+    pulse: Pulse,
+    clock: Clock,
+    tally: Arc<Tally>,
+    databases: &'static [Database],
+}
+
+impl Life {
+    /// Counts as moving from now on, so that opening its file may take a moment and no longer.
+    pub fn begin(pulse: Pulse, clock: Clock, tally: Arc<Tally>, databases: &'static [Database]) -> Life {
+        let life = Life { pulse, clock, tally, databases };
+        life.stamp();
+        life
+    }
+    pub fn beat(&self) {
+        self.pulse.beat();
+        self.stamp();
+    }
+    fn stamp(&self) {
+        let now = self.clock.boot().as_nanos();
+        for database in self.databases {
+            self.tally.moved[*database as usize].store(now, Ordering::Relaxed);
+        }
+    }
+}
+
+/// What waits for one broker and what was given up for it, as series that come and go with the broker.
+pub struct OutboxMeters {
+    tally: Arc<Tally>,
+    broker: String,
     rows: Series,
     bytes: Series,
     dropped_bytes: Series,
     dropped_age: Series,
+}
+
+impl OutboxMeters {
+    pub fn open(book: &Book, tally: Arc<Tally>, broker: &str) -> Self {
+        OutboxMeters {
+            tally,
+            broker: broker.to_owned(),
+            rows: book.open(&ROWS, [broker], Hold::Own),
+            bytes: book.open(&ROW_BYTES, [broker], Hold::Own),
+            dropped_bytes: book.open(&DROPPED, [broker, Dropped::Bytes.label()], Hold::Own),
+            dropped_age: book.open(&DROPPED, [broker, Dropped::Age.label()], Hold::Own),
+        }
+    }
+
+    /// Puts the numbers of now into a report.
+    pub fn fill(&self, report: &mut Report) {
+        let due = self.tally.due(&self.broker);
+        report
+            .value(self.rows, due.rows as f64)
+            .value(self.bytes, due.bytes as f64)
+            .value(self.dropped_bytes, due.dropped_bytes as f64)
+            .value(self.dropped_age, due.dropped_age as f64);
+    }
+
+    /// Takes the series off the page, when the broker is gone from the configuration.
+    pub fn close(&self, book: &Book) {
+        book.close(&[self.rows, self.bytes, self.dropped_bytes, self.dropped_age], &[]);
+    }
 }
 
 /// A number of the tally, where there is one.
@@ -190,7 +260,6 @@ pub struct Meters {
     tally: Arc<Tally>,
     healthy: Vec<(Database, Series, Series)>,
     plain: Vec<(Series, Read)>,
-    brokers: Vec<Broker>,
 }
 
 fn number(counter: &AtomicU64) -> Option<f64> {
@@ -198,8 +267,8 @@ fn number(counter: &AtomicU64) -> Option<f64> {
 }
 
 impl Meters {
-    /// `tally` is that of the store, `brokers` the configured sinks.
-    pub fn open(book: &Book, tally: Arc<Tally>, brokers: &[String]) -> Meters {
+    /// `tally` is that of the store. What brokers wait for is in [`OutboxMeters`].
+    pub fn open(book: &Book, tally: Arc<Tally>) -> Meters {
         let plain = |desc, read: Read| (book.open::<0>(desc, [], Hold::Own), read);
         Meters {
             tally,
@@ -228,35 +297,18 @@ impl Meters {
                 plain(&WAITING, |t| number(&t.waiting)),
                 plain(&SALVAGED, |t| number(&t.salvaged)),
             ],
-            brokers: brokers
-                .iter()
-                .map(|name| Broker {
-                    name: name.clone(),
-                    rows: book.open(&ROWS, [name], Hold::Own),
-                    bytes: book.open(&ROW_BYTES, [name], Hold::Own),
-                    dropped_bytes: book.open(&DROPPED, [name, Dropped::Bytes.label()], Hold::Own),
-                    dropped_age: book.open(&DROPPED, [name, Dropped::Age.label()], Hold::Own),
-                })
-                .collect(),
         }
     }
 
     /// Puts the numbers of now into a report.
     pub fn fill(&self, report: &mut Report) {
         for (database, healthy, replaced) in &self.healthy {
-            report.value(*healthy, f64::from(u8::from(self.tally.healthy(*database))));
+            let healthy_now = self.tally.healthy(*database) && !self.tally.still(*database, report.taken.to);
+            report.value(*healthy, f64::from(u8::from(healthy_now)));
             report.maybe(*replaced, number(&self.tally.set_aside[*database as usize]), NoData::NotPresent);
         }
         for (series, read) in &self.plain {
             report.maybe(*series, read(&self.tally), NoData::NotPresent);
-        }
-        for broker in &self.brokers {
-            let due = self.tally.due(&broker.name);
-            report
-                .value(broker.rows, due.rows as f64)
-                .value(broker.bytes, due.bytes as f64)
-                .value(broker.dropped_bytes, due.dropped_bytes as f64)
-                .value(broker.dropped_age, due.dropped_age as f64);
         }
     }
 }

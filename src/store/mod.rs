@@ -24,14 +24,15 @@ pub use dictionary::Named;
 pub use events::{Closed, Commit, Events, Waiting};
 pub use export::{ExportError, Summary, export};
 pub use file::Trouble;
-pub use meters::{Database, Due, FAMILIES, Meters, Tally};
+pub use meters::{Database, Due, FAMILIES, Meters, OutboxMeters, Tally};
 pub use read::{Past, Place, ReadError, Span};
 pub use settings::{SAMPLE, Settings};
 pub use writer::Dirs;
 
 use crate::base::clock::Clock;
-use crate::base::pulse::{Pulse, Pulses};
+use crate::base::pulse::Pulses;
 use crate::metric::latest::Snapshot;
+use meters::Life;
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Mutex};
@@ -93,14 +94,16 @@ impl Store {
         pulses: &Pulses,
     ) -> Result<(Store, Events), OpenError> {
         let (shared, tally) = (Arc::new(Shared::default()), Arc::new(Tally::default()));
-        let events = Events::open(dirs, &settings, clock.clone(), boot_id.clone(), pulses.add("events"), tally.clone())
-            .map_err(OpenError)?;
-        let (dirs, pulse) = (dirs.clone(), pulses.add("store"));
+        let events =
+            Events::open(dirs, &settings, clock.clone(), boot_id.clone(), pulses.add_lesser("events"), tally.clone())
+                .map_err(OpenError)?;
+        let (dirs, pulse) = (dirs.clone(), pulses.add_lesser("store"));
+        let life = Life::begin(pulse, clock.clone(), tally.clone(), &[Database::Metrics, Database::Journal]);
         std::thread::Builder::new()
             .name("store".into())
             .spawn({
                 let (shared, tally) = (shared.clone(), tally.clone());
-                move || work(shared, &pulse, || Writer::start(&dirs, settings, clock, boot_id, tally))
+                move || work(shared, &life, || Writer::start(&dirs, settings, clock, boot_id, tally))
             })
             .map_err(OpenError)?;
         Ok((Store { shared, tally }, events))
@@ -150,13 +153,13 @@ impl Drop for Leave {
 }
 
 /// The writer thread.
-fn work(shared: Arc<Shared>, pulse: &Pulse, start: impl FnOnce() -> Writer) {
+fn work(shared: Arc<Shared>, life: &Life, start: impl FnOnce() -> Writer) {
     let leave = Leave(shared);
     let shared = &leave.0;
     let mut writer = start();
     let mut busy = false;
     loop {
-        pulse.beat();
+        life.beat();
         let (snapshots, closing, over) = {
             let inbox = shared.inbox.lock().unwrap_or_else(|e| e.into_inner());
             let idle = |inbox: &mut Inbox| inbox.snapshots.is_empty() && inbox.closing.is_none() && !inbox.over;
@@ -166,7 +169,7 @@ fn work(shared: Arc<Shared>, pulse: &Pulse, start: impl FnOnce() -> Writer) {
         };
         for snapshot in snapshots {
             writer.take(&snapshot);
-            pulse.beat();
+            life.beat();
         }
         busy = writer.tend();
         if closing.is_some() || over {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::base::clock::{Sim, Wall, Window};
+use crate::base::label::Label;
 use crate::metric::book::{Book, Hold, Series};
 use crate::metric::desc::{Desc, Unit};
 use crate::metric::latest::Latest;
@@ -275,7 +276,7 @@ fn an_export_leaves_out_what_nobody_can_time_and_says_so() {
     node.take(&mut writer, 2);
     writer.close();
     let mut text = Vec::new();
-    let summary = export(&node.dirs(), ALWAYS, &[("job", "x\"y")], &mut text, &mut |_, _| {}).unwrap();
+    let summary = export(&node.dirs(), ALWAYS, &[("job", "x\"y")], false, &mut text, &mut |_, _| {}).unwrap();
     let expected = "# TYPE camera_fps gauge\n# HELP camera_fps frames\n\
         camera_fps{camera_id=\"yard\",job=\"x\\\"y\"} 24.5 1767225620.000\n\
         camera_fps{camera_id=\"yard\",job=\"x\\\"y\"} 24.5 1767225625.000\n\
@@ -284,6 +285,8 @@ fn an_export_leaves_out_what_nobody_can_time_and_says_so() {
         camera_frames_total{camera_id=\"yard\",job=\"x\\\"y\"} 625.0 1767225625.000\n# EOF\n";
     assert_eq!(String::from_utf8(text).unwrap(), expected);
     assert_eq!((summary.samples, summary.untimed, summary.series), (4, 6, 2));
+    let believed = export(&node.dirs(), ALWAYS, &[], true, &mut Vec::new(), &mut |_, _| {}).unwrap();
+    assert_eq!((believed.samples, believed.untimed), (10, 0));
 }
 
 #[test]
@@ -295,4 +298,35 @@ fn a_writer_that_is_far_behind_loses_the_oldest_snapshots_and_they_are_counted()
     }
     let waiting = store.shared.with(|inbox| inbox.snapshots.front().map(|s| s.seq));
     assert_eq!((waiting, node.tally.snapshots.load(Relaxed)), (Some(4), 3));
+}
+
+#[test]
+fn a_database_whose_thread_does_not_move_for_ten_seconds_is_not_healthy_until_it_moves() {
+    let (sim, tally, book) = (Sim::new(), Arc::new(Tally::default()), Book::default());
+    for database in Database::ALL {
+        tally.set_healthy(*database, true);
+    }
+    let meters = Meters::open(&book, tally.clone());
+    let life = |of| Life::begin(Pulses::default().add_lesser("store"), sim.clock(), tally.clone(), of);
+    let store = life(&[Database::Metrics, Database::Journal]);
+    let events = life(&[Database::Events]);
+    let mut latest = Latest::new(book);
+    let mut unhealthy = || {
+        let now = sim.clock().now();
+        let mut report = Report::new(Window { from: now.boot, to: now.boot });
+        meters.fill(&mut report);
+        latest.apply(&report);
+        let rows = latest.snapshot(now).rows;
+        let down = rows.iter().filter(|r| r.meta.family.name == "vedette_store_healthy" && r.value == 0.0);
+        down.map(|r| r.meta.labels.get("database").unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    sim.advance(Duration::from_secs(10));
+    store.beat();
+    assert_eq!(unhealthy(), [""; 0], "a slow flush is none");
+    sim.advance(Duration::from_secs(1));
+    assert_eq!(unhealthy(), ["events"]);
+    events.beat();
+    assert_eq!(unhealthy(), [""; 0]);
+    sim.advance(Duration::from_secs(11));
+    assert_eq!(unhealthy(), ["events", "journal", "metrics"]);
 }

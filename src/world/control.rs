@@ -20,6 +20,8 @@ const REQUEST_BYTES: u64 = 4096;
 const ANSWER_BYTES: u64 = 16 << 20;
 /// How long one exchange may take.
 const BOUND: Duration = Duration::from_secs(10);
+/// How long a client waits for its turn before it is sent away.
+const TURN: Duration = Duration::from_secs(2);
 /// Exchanges at once.
 const AT_ONCE: usize = 4;
 
@@ -68,12 +70,19 @@ pub async fn serve(control: Control, clock: Clock, quit: Quit, answer: Answer) {
                 Ok((stream, _)) => stream,
                 Err(error) => {
                     tracing::warn!(%error, "control socket cannot accept");
-                    clock.sleep(Duration::from_secs(1)).await;
-                    continue;
+                    tokio::select! {
+                        () = quit.wait() => break,
+                        () = clock.sleep(Duration::from_secs(1)) => continue,
+                    }
                 }
             },
         };
-        let Ok(slot) = slots.clone().acquire_owned().await else { break };
+        let turn = tokio::select! {
+            () = quit.wait() => break,
+            turn = clock.within(TURN, slots.clone().acquire_owned()) => turn,
+        };
+        // Idle clients hold all slots: this one is dropped, and sees the end of the stream.
+        let Ok(Ok(slot)) = turn else { continue };
         let (clock, answer) = (clock.clone(), answer.clone());
         tokio::spawn(async move {
             let _slot = slot;
@@ -112,5 +121,50 @@ pub async fn ask(runtime_dir: &Path, clock: &Clock, request: &str) -> io::Result
     match clock.within(BOUND, exchange).await {
         Ok(answer) => answer,
         Err(elapsed) => Err(io::Error::new(io::ErrorKind::TimedOut, elapsed)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::Sim;
+    use crate::base::quit;
+
+    #[tokio::test]
+    async fn idle_clients_neither_hold_up_the_stop_nor_keep_a_fifth_waiting_for_ever() {
+        let dir = tempfile::tempdir().unwrap();
+        let control = bind(dir.path()).await.unwrap();
+        let (sim, real, (quitter, quit)) = (Sim::new(), Clock::new(crate::world::clock::System), quit::pair());
+        let answer: Answer = Arc::new(|request| Box::pin(async move { request }));
+        let serving = tokio::spawn(serve(control, sim.clock(), quit, answer));
+        let mut idle = Vec::new();
+        for _ in 0..AT_ONCE {
+            idle.push(UnixStream::connect(path(dir.path())).await.unwrap());
+        }
+        let mut fifth = UnixStream::connect(path(dir.path())).await.unwrap();
+        let pass = async {
+            for _ in 0..30 {
+                for _ in 0..200 {
+                    tokio::task::yield_now().await;
+                }
+                sim.advance(Duration::from_millis(100));
+            }
+            std::future::pending::<()>().await;
+        };
+        let mut got = Vec::new();
+        let sent_away = real.within(Duration::from_secs(5), async {
+            tokio::select! {
+                end = fifth.read_to_end(&mut got) => end,
+                () = pass => unreachable!("it waits for ever"),
+            }
+        });
+        assert_eq!(sent_away.await.expect("dropped after its turn").unwrap(), 0);
+
+        let _sixth = UnixStream::connect(path(dir.path())).await.unwrap();
+        for _ in 0..200 {
+            tokio::task::yield_now().await;
+        }
+        quitter.quit();
+        real.within(Duration::from_secs(5), serving).await.expect("it stops at once").unwrap();
     }
 }

@@ -15,7 +15,7 @@ pub struct Unreadable {
 /// Reads files.
 pub trait Files: Send + Sync {
     fn text(&self, path: &Path) -> Result<String, Unreadable>;
-    /// Regular files in `dir` whose name ends in one of `endings`, sorted by name; empty when `dir` does not exist.
+    /// Regular files in `dir` whose name ends in one of `endings`, sorted by name.
     fn list(&self, dir: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, Unreadable>;
     /// A secret: the file's text without its last line break.
     fn secret(&self, path: &Path) -> Result<Secret, Unreadable> {
@@ -53,11 +53,7 @@ impl Files for Disk {
 
     fn list(&self, dir: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, Unreadable> {
         let wrap = |source| Unreadable { path: dir.to_owned(), source };
-        let entries = match std::fs::read_dir(dir) {
-            Ok(entries) => entries,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(e) => return Err(wrap(e)),
-        };
+        let entries = std::fs::read_dir(dir).map_err(wrap)?;
         let mut found = Vec::new();
         for entry in entries {
             let path = entry.map_err(wrap)?.path();

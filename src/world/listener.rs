@@ -1,18 +1,20 @@
 //! The HTTP/1.1 listener: TCP, TLS, basic auth, and bounds; it serves what a sink hands it.
 //!
-//! Bounds: [`CONNECTIONS`] at once, [`GREETING`] for a TLS handshake and for the headers of a request (which also ends
-//! idle keep-alive), 30 s without progress for a response (`stream`), [`FAREWELL`] after the order to stop. Request
-//! bodies are never read.
+//! Bounds: 64 connections, where the idle make room (`seats`); 10 s for a TLS handshake and for the headers of a request,
+//! 90 s between requests (`pace`); 30 s without progress for a response (`stream`); [`FAREWELL`] after the order to stop.
+//! Request bodies are never read.
 
 mod auth;
 mod config;
 mod gate;
+mod pace;
+mod seats;
 mod stream;
 mod tls;
 
 pub use config::{Fault, WebConfig};
 pub use gate::{BadWebConfig, Gate};
-pub use stream::Delivered;
+pub use pace::Delivered;
 pub use tls::Unusable;
 
 use crate::base::clock::Clock;
@@ -24,7 +26,9 @@ use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
+use pace::{GREETING, Pace};
+use seats::Seats;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
@@ -34,18 +38,12 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use stream::{Body, Slot, Watched};
+use stream::{Body, Watched};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
 
-/// Connections at once; the next ones wait in the kernel's queue. 64 = the ledger's 16 scrapers four times over.
-const CONNECTIONS: usize = 64;
 /// Connections that wait in the kernel to be taken.
 const BACKLOG: u32 = 128;
-/// For a TLS handshake, and from then or from the last response to the end of the next request's headers.
-const GREETING: Duration = Duration::from_secs(10);
 /// From the order to stop until open responses are cut.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// How often the files of the web configuration are looked at. A rotated certificate is served from then on.
@@ -138,6 +136,7 @@ struct Counts {
     wrong_password: AtomicU64,
     failed_handshake: AtomicU64,
     stalled: AtomicU64,
+    unseated: AtomicU64,
 }
 
 impl Traffic {
@@ -159,6 +158,10 @@ impl Traffic {
     /// Responses cut because the client accepted nothing for 30 s.
     pub fn stalled(&self) -> u64 {
         self.0.stalled.load(Ordering::Relaxed)
+    }
+    /// Idle connections closed to make room for new ones.
+    pub fn unseated(&self) -> u64 {
+        self.0.unseated.load(Ordering::Relaxed)
     }
     fn add(&self, count: impl FnOnce(&Counts) -> &AtomicU64) {
         count(&self.0).fetch_add(1, Ordering::Relaxed);
@@ -218,31 +221,32 @@ impl Listener {
     /// Serves until asked to stop, then gives open responses one second.
     pub async fn serve(self, gate: Gate, serve: Arc<dyn Serve>, clock: Clock, traffic: Traffic, quit: Quit) {
         let door = Door { gate: Arc::new(gate), serve, clock, traffic, quit };
-        let seats = Arc::new(Semaphore::new(CONNECTIONS));
-        let mut open = JoinSet::new();
+        let mut seats = Seats::default();
         tokio::select! {
-            () = door.accept(&self.socket, &seats, &mut open) => {}
+            () = door.accept(&self.socket, &mut seats) => {}
             () = door.refresh() => {}
             () = door.quit.wait() => {}
         }
         drop(self.socket);
-        // Each connection ends by itself within FAREWELL; one that does not is aborted when the set is dropped.
-        let all_gone = async { while open.join_next().await.is_some() {} };
-        let _cut = door.clock.within(FAREWELL + BREATH, all_gone).await;
+        // Each connection ends by itself within FAREWELL; one that does not is aborted when the seats are dropped.
+        let _cut = door.clock.within(FAREWELL + BREATH, seats.vacant()).await;
     }
 }
 
 impl Door {
-    async fn accept(&self, socket: &TcpListener, seats: &Arc<Semaphore>, open: &mut JoinSet<()>) {
+    async fn accept(&self, socket: &TcpListener, seats: &mut Seats) {
         loop {
-            let Ok(seat) = seats.clone().acquire_owned().await else { return };
             match socket.accept().await {
                 Ok((stream, peer)) => {
-                    open.spawn(self.clone().connection(stream, peer.ip().to_canonical().to_string(), seat));
+                    if seats.room(&self.clock).await {
+                        self.traffic.add(|counts| &counts.unseated);
+                    }
+                    let pace = Pace::new(self.clock.clone());
+                    let peer = peer.ip().to_canonical().to_string();
+                    seats.take(pace.clone(), self.clone().connection(stream, peer, pace));
                 }
                 Err(_) => self.clock.sleep(BREATH).await,
             }
-            while open.try_join_next().is_some() {}
         }
     }
 
@@ -256,39 +260,43 @@ impl Door {
         }
     }
 
-    async fn connection(self, stream: TcpStream, peer: String, _seat: OwnedSemaphorePermit) {
+    async fn connection(self, stream: TcpStream, peer: String, pace: Pace) {
         self.traffic.add(|counts| &counts.accepted);
         self.traffic.add(|counts| &counts.open);
         let _leave = Leave(self.traffic.clone());
         // A failure costs 40 ms per response and nothing else.
         let _nagle = stream.set_nodelay(true);
         match &self.gate.armour().tls {
-            None => self.talk(stream, peer).await,
+            None => self.talk(stream, peer, &pace).await,
             Some(acceptor) => match self.clock.within(GREETING, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => self.talk(stream, peer).await,
+                Ok(Ok(stream)) => self.talk(stream, peer, &pace).await,
                 _ => self.traffic.add(|counts| &counts.failed_handshake),
             },
         }
     }
 
-    async fn talk(&self, stream: impl AsyncRead + AsyncWrite + Unpin, peer: String) {
-        let slot = Slot::default();
+    async fn talk(&self, stream: impl AsyncRead + AsyncWrite + Unpin, peer: String, pace: &Pace) {
+        pace.greet();
         let traffic = self.traffic.clone();
         let cut = Box::new(move || traffic.add(|counts| &counts.stalled));
-        let stream = Watched::new(stream, self.clock.clone(), slot.clone(), cut);
-        let service = service_fn(|request| self.answer(request, &peer, &slot));
+        let stream = Watched::new(stream, self.clock.clone(), pace.clone(), cut);
+        let service = service_fn(|request| self.answer(request, &peer, pace));
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(GREETING);
+        // Its bound on headers would also end a scraper's rest; `pace` keeps both.
+        http.header_read_timeout(None::<Duration>);
         let mut talk = pin!(http.serve_connection(TokioIo::new(stream), service));
         tokio::select! {
+            biased;
             _ended = talk.as_mut() => return,
+            () = pace.expired() => return,
             () = self.quit.wait() => {}
         }
         talk.as_mut().graceful_shutdown();
         let _cut = self.clock.within(FAREWELL, talk).await;
     }
 
-    async fn answer(&self, request: Request<Incoming>, peer: &str, slot: &Slot) -> Result<Response<Body>, Infallible> {
+    async fn answer(&self, request: Request<Incoming>, peer: &str, pace: &Pace) -> Result<Response<Body>, Infallible> {
+        pace.asked();
         let parts = request.into_parts().0;
         let armour = self.gate.armour();
         let mut answer = if self.gate.admits(&armour, parts.headers.get(AUTHORIZATION)).await {
@@ -301,7 +309,7 @@ impl Door {
             answer.response.headers_mut().insert(name, value.clone());
         }
         let delivered = answer.delivered;
-        Ok(answer.response.map(|bytes| Body::new(bytes, delivered, slot.clone())))
+        Ok(answer.response.map(|bytes| Body::new(bytes, delivered, pace.clone())))
     }
 }
 

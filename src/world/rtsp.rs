@@ -95,6 +95,8 @@ pub enum Reason {
     Keepalive,
     /// We stopped.
     Shutdown,
+    /// Our own code panicked: a defect of Vedette, not of the camera.
+    Panic,
 }
 
 impl Label for Reason {
@@ -120,6 +122,7 @@ impl Label for Reason {
         Reason::SsrcChange,
         Reason::Keepalive,
         Reason::Shutdown,
+        Reason::Panic,
     ];
     fn label(self) -> &'static str {
         match self {
@@ -144,6 +147,7 @@ impl Label for Reason {
             Reason::SsrcChange => "ssrc_change",
             Reason::Keepalive => "keepalive",
             Reason::Shutdown => "shutdown",
+            Reason::Panic => "panic",
         }
     }
 }

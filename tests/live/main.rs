@@ -8,6 +8,8 @@ mod support;
 mod broker;
 mod camera;
 mod canary;
+mod central;
+mod crowd;
 mod faults;
 mod packets;
 mod rules;

@@ -2,6 +2,7 @@
 
 use crate::support::brokers::{Broker, Subscriber};
 use crate::support::fake_camera::{FakeCamera, Fault};
+use crate::support::free_port;
 use crate::support::vedette::{START, Vedette};
 use crate::support::wait;
 use std::time::{Duration, Instant};
@@ -45,6 +46,22 @@ fn a_reload_adds_changes_and_removes_cameras_without_touching_the_others() {
     wait("a second session for the changed camera", START, || (comes.connections() == 2).then_some(()));
     vedette.wait_value("camera_fps_expected{camera_id=\"comes\"}", START, |v| v == 25.0);
     assert_eq!(stays.connections(), 1);
+    assert!(vedette.stop().success());
+}
+
+#[test]
+fn a_reload_shows_the_outbox_of_a_new_broker_and_takes_that_of_a_removed_one_off_the_page() {
+    let broker = |name: &str| format!("[[mqtt]]\nname = \"{name}\"\nurl = \"mqtt://127.0.0.1:{}\"\n", free_port());
+    let (goes, comes) = (broker("goes"), broker("comes"));
+    let waiting = |name: &str| format!("vedette_outbox_messages{{broker=\"{name}\"}}");
+    let head = "[node]\ntick = \"1s\"\n";
+    let mut vedette = Vedette::new(&format!("{head}{goes}"));
+    vedette.start();
+    vedette.wait_value(&waiting("goes"), START, |v| v >= 0.0);
+    vedette.configure(&format!("{head}{comes}"));
+    vedette.signal(libc::SIGHUP);
+    vedette.wait_value(&waiting("comes"), START, |v| v >= 0.0);
+    wait("the removed broker off the page", START, || vedette.value(&waiting("goes")).is_none().then_some(()));
     assert!(vedette.stop().success());
 }
 
@@ -118,4 +135,34 @@ fn a_second_daemon_on_the_same_directories_refuses_to_start() {
     let second = vedette.verb(&["run", "--log", "json", "--listen", "127.0.0.1:0", "--config", &config]);
     assert_eq!(second.status.code(), Some(2), "{second:?}");
     assert!(String::from_utf8_lossy(&second.stderr).contains("another vedette"), "{second:?}");
+}
+
+#[test]
+fn a_reload_with_a_broken_rule_file_is_refused_and_the_alarms_stay() {
+    let mut vedette = Vedette::new("[node]\nname = \"box\"\ntick = \"1s\"\n");
+    let rules = "groups: [{name: g, rules: [{alert: Always, expr: vedette_snapshot_series > 0}]}]\n";
+    vedette.rules(rules);
+    vedette.start();
+    vedette.wait_value("vedette_alerts_active{phase=\"firing\"}", START, |v| v == 1.0);
+    vedette.rules("groups:\n\t- name: g\n");
+    vedette.signal(libc::SIGHUP);
+    vedette.wait_value("vedette_rule_files_broken", START, |v| v == 1.0);
+    assert!(vedette.log().contains("reload refused for its rule files"));
+    assert_eq!(vedette.value("vedette_alerts_active{phase=\"firing\"}"), Some(1.0));
+
+    // Over a restart with the file still broken the alarm waits on file, and is there again once the file is mended.
+    assert!(vedette.stop().success());
+    vedette.start();
+    vedette.rules(rules);
+    vedette.signal(libc::SIGHUP);
+    vedette.wait_value("vedette_rule_files_broken", START, |v| v == 0.0);
+    vedette.wait_value("vedette_alerts_active{phase=\"firing\"}", START, |v| v == 1.0);
+}
+
+#[test]
+fn a_stop_before_the_first_snapshot_is_heard() {
+    let mut vedette = Vedette::new("[node]\ntick = \"60s\"\n");
+    vedette.start_with(|_| {});
+    wait("the listener", START, || vedette.get("/healthz"));
+    assert!(vedette.stop().success());
 }

@@ -270,7 +270,8 @@ fn prometheus_answers_with_the_exported_values() {
     let span = Span { from: Wall::from_millis(START), to: Wall::from_millis(START + 86_400_000) };
     let mut progress = (0, 0);
     let extra = [("job", "vedette"), ("instance", "box-7")];
-    let summary = export(&node.dirs(), span, &extra, &mut file, &mut |done, all| progress = (done, all)).unwrap();
+    let summary =
+        export(&node.dirs(), span, &extra, false, &mut file, &mut |done, all| progress = (done, all)).unwrap();
     drop(file);
     assert_eq!(progress.0, progress.1);
     assert_eq!((summary.samples, summary.untimed, summary.broken), (node.samples, 0, 0));

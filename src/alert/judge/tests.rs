@@ -380,3 +380,15 @@ fn the_judge_counts_rules_alarms_and_failures_and_forgets_those_of_rules_that_we
     let after = show(&s, &meters);
     assert!(!after.iter().any(|row| row.contains("Odd")) && after.iter().any(|row| row.contains("Down")), "{after:?}");
 }
+
+#[test]
+fn a_series_closed_and_opened_again_between_two_ticks_is_remembered_once() {
+    let mut stage = Stage::new(&[DOWN]);
+    for _ in 0..10 {
+        stage.fps(25.0);
+        let series = stage.book.open(&FPS, ["yard"], Hold::Own);
+        stage.book.close(&[series], &[]);
+    }
+    stage.fps(25.0);
+    assert_eq!(stage.judge.seen.len(), 1);
+}

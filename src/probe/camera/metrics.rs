@@ -1,7 +1,7 @@
 //! Every family of the camera probe, and the series of one camera.
 
 use super::tally::{Facts, Tally};
-use crate::base::clock::{Now, Window};
+use crate::base::clock::{Dated, Now, Window};
 use crate::base::label::Label;
 use crate::metric::book::{Series, Slot};
 use crate::metric::desc::{Desc, Family, Unit};
@@ -163,6 +163,7 @@ pub(super) struct Sheet {
     packets: Series,
     lost: Series,
     last_frame: Series,
+    last_frame_at: Dated,
     jitter: Series,
     keyframe_interval: Series,
     since_keyframe: Series,
@@ -193,6 +194,7 @@ impl Sheet {
             packets: kit.own(&PACKETS, [id]),
             lost: kit.own(&LOST, [id]),
             last_frame: kit.own(&LAST_FRAME, [id]),
+            last_frame_at: Dated::default(),
             jitter: kit.read(&JITTER, [id], CADENCE),
             keyframe_interval: kit.read(&KEYFRAME_INTERVAL, [id], CADENCE),
             since_keyframe: kit.read(&SINCE_KEYFRAME, [id], CADENCE),
@@ -211,11 +213,17 @@ impl Sheet {
     }
 
     /// What is true with and without a session: counts, the status, the last frame.
-    pub(super) fn always(&self, now: &Now, connected: bool, tally: &Tally) -> Report {
+    pub(super) fn always(&mut self, now: &Now, connected: bool, tally: &Tally) -> Report {
+        let mut report = self.counts(now, tally);
+        report.value(self.status, f64::from(u8::from(connected)));
+        report
+    }
+
+    /// Counts and the last frame.
+    pub(super) fn counts(&mut self, now: &Now, tally: &Tally) -> Report {
         let mut report = Report::new(Window { from: now.boot, to: now.boot });
         let counts = tally.counts();
         report
-            .value(self.status, f64::from(u8::from(connected)))
             .value(self.frames, counts.frames as f64)
             .value(self.keyframes, counts.keyframes as f64)
             .value(self.dropped, counts.frames_dropped as f64)
@@ -232,7 +240,7 @@ impl Sheet {
             report.value(*series, tally.odd(*kind) as f64);
         }
         if let Some(at) = tally.last_frame(now.boot) {
-            report.value(self.last_frame, now.wall_of(at).as_secs_f64());
+            report.value(self.last_frame, self.last_frame_at.wall_of(now, at).as_secs_f64());
         }
         report
     }

@@ -239,3 +239,29 @@ fn families_are_named_once_and_every_one_tells_its_camera_first() {
     names.dedup();
     assert_eq!(names.len(), all);
 }
+
+#[tokio::test]
+async fn a_stop_is_no_news_about_the_camera_and_a_panic_takes_back_what_was_told() {
+    let mut b = bench("");
+    b.script.act("cam", Act::Play(frames(60)));
+    let (tap, (quitter, quit)) = (Tap::new(b.page.ring.clone()), pair());
+    {
+        let mut running = std::pin::pin!(b.session.run(&tap, &quit));
+        for _ in 0..125 {
+            b.sim.advance(Duration::from_millis(100));
+            for _ in 0..10 {
+                tokio::select! { biased; _ = &mut running => unreachable!(), () = tokio::task::yield_now() => {} }
+            }
+        }
+        quitter.quit();
+        running.await.unwrap();
+    }
+    assert_eq!(b.page.of("camera_connection_status", ""), Some(1.0));
+    assert_eq!(b.page.of("camera_fps", ""), Some(25.0));
+    assert_eq!(b.page.of("camera_disconnects_total", ",reason=\"shutdown\""), Some(1.0));
+
+    b.session.fallen(&tap);
+    assert_eq!(b.page.of("camera_connection_status", ""), Some(0.0));
+    assert_eq!(b.page.of("camera_fps", ""), None);
+    assert_eq!(b.page.of("camera_disconnects_total", ",reason=\"panic\""), Some(1.0));
+}

@@ -34,7 +34,7 @@ impl Watch {
     }
 
     /// What is true without a session.
-    fn idle(&self, tap: &Tap) {
+    fn idle(&mut self, tap: &Tap) {
         let mut report = self.sheet.always(&self.clock.now(), false, &self.tally);
         self.sheet.expected(&mut report, self.plan.fps);
         tap.send(report);
@@ -80,15 +80,23 @@ impl Watch {
             }
         };
         let broken = self.follow(&opened, feed, tap, quit).await;
-        self.tally.end(broken.reason);
-        let mut report = self.sheet.always(&self.clock.now(), false, &self.tally);
-        self.sheet.over(&mut report, why(broken.reason), self.plan.fps);
-        tap.send(report);
         if broken.reason == Reason::Shutdown {
+            // That we stop looking is no news about the camera: its status and gauges stand as they were.
+            self.tally.end(broken.reason);
+            tap.send(self.sheet.counts(&self.clock.now(), &self.tally));
             self.line.hang_up(GOOD_BYE).await;
             return Ok(());
         }
+        self.over(tap, broken.reason);
         Err(self.explain(broken.reason, Some(Box::new(broken))))
+    }
+
+    /// The session is over, and the camera is not watched until the next one.
+    fn over(&mut self, tap: &Tap, reason: Reason) {
+        self.tally.end(reason);
+        let mut report = self.sheet.always(&self.clock.now(), false, &self.tally);
+        self.sheet.over(&mut report, why(reason), self.plan.fps);
+        tap.send(report);
     }
 
     /// Follows a session until it ends; dropping the feed on return starts TEARDOWN.
@@ -142,6 +150,10 @@ impl Session for Watch {
     fn run<'a>(&'a mut self, tap: &'a Tap, quit: &'a Quit) -> Running<'a> {
         Box::pin(self.watch(tap, quit))
     }
+
+    fn fallen(&mut self, tap: &Tap) {
+        self.over(tap, Reason::Panic);
+    }
 }
 
 /// Why a number is missing when a session ends for `reason`.
@@ -152,6 +164,7 @@ fn why(reason: Reason) -> NoData {
         }
         Reason::Timeout | Reason::Silent | Reason::Keepalive => NoData::Timeout,
         Reason::Auth | Reason::Secret | Reason::Busy => NoData::Denied,
+        Reason::Panic => NoData::Stale,
         Reason::NotFound => NoData::NotPresent,
         Reason::Transport | Reason::Rejected | Reason::NoVideo => NoData::Unsupported,
         Reason::NoFrame | Reason::Protocol | Reason::Framing | Reason::SeqReset | Reason::SsrcChange => {

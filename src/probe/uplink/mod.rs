@@ -98,6 +98,20 @@ impl Uplink {
 }
 
 impl Session for Uplink {
+    fn fallen(&mut self, tap: &Tap) {
+        let at = self.clock.boot();
+        let mut report = Report::new(Window { from: at, to: at });
+        report.reading(self.meters.up, Err(NoData::Stale));
+        for series in self.meters.checks.values() {
+            report.reading(series.up, Err(NoData::Stale));
+            if let Some(duration) = series.duration {
+                report.reading(duration, Err(NoData::Stale));
+            }
+        }
+        (self.answered_before, self.shown) = (false, BTreeSet::new());
+        tap.send(report);
+    }
+
     fn run<'a>(&'a mut self, tap: &'a Tap, quit: &'a Quit) -> Running<'a> {
         Box::pin(async move {
             let mut every = self.clock.every(self.settings.every);

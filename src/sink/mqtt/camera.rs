@@ -5,7 +5,7 @@ use crate::metric::alarm::{Fate, Message};
 use crate::metric::latest::Snapshot;
 use crate::metric::roster::Roll;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,8 +71,9 @@ impl Cameras {
         if beat {
             self.beat = snapshot.at.boot;
         }
+        let ids: HashSet<&str> = roll.cameras.iter().map(|camera| &*camera.id).collect();
         let mut messages = Vec::new();
-        for (id, state) in states(snapshot, roll) {
+        for (id, state) in states(snapshot, &ids) {
             let news = match self.told.get(id) {
                 Some(Some(told)) => turned(told, &state) || (beat && moved(told, &state)),
                 Some(None) | None => true,
@@ -82,8 +83,7 @@ impl Cameras {
                 self.told.insert(id.to_owned(), Some(state));
             }
         }
-        let gone = |id: &str| !roll.cameras.iter().any(|camera| camera.id == id);
-        let cleared: Vec<_> = self.told.keys().filter(|id| gone(id)).cloned().collect();
+        let cleared: Vec<_> = self.told.keys().filter(|id| !ids.contains(id.as_str())).cloned().collect();
         for id in cleared {
             self.told.remove(&id);
             messages.push(message(&id, Vec::new()));
@@ -102,12 +102,12 @@ fn message(id: &str, payload: Vec<u8>) -> Message {
     Message { topic: format!("camera/{id}"), payload, retain: true, fate: Fate::State }
 }
 
-/// The cameras on the roll whose connection status is known.
-fn states<'a>(snapshot: &'a Snapshot, roll: &Roll) -> BTreeMap<&'a str, State> {
+/// The cameras with these ids whose connection status is known.
+fn states<'a>(snapshot: &'a Snapshot, ids: &HashSet<&str>) -> BTreeMap<&'a str, State> {
     let mut found: BTreeMap<&str, (bool, State)> = BTreeMap::new();
     for row in &snapshot.rows {
         let (family, labels) = (&row.meta.family, &row.meta.labels);
-        let Some(id) = labels.get("camera_id").filter(|id| roll.cameras.iter().any(|c| c.id == *id)) else { continue };
+        let Some(id) = labels.get("camera_id").filter(|id| ids.contains(id)) else { continue };
         let (known, state) = found.entry(id).or_default();
         match &*family.name {
             "camera_connection_status" => {

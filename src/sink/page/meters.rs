@@ -24,14 +24,15 @@ static BYTES: Desc<1> = Desc::counter(
     "Bytes of /metrics bodies prepared for clients, as sent (packed where the client takes gzip)",
 );
 static CONNECTIONS: Desc<0> =
-    Desc::gauge("vedette_web_connections", Unit::Count, [], "HTTP connections open now; 64 is the bound");
+    Desc::gauge("vedette_web_connections", Unit::Count, [], "HTTP connections open now; at 64 an idle one makes room");
 static ACCEPTED: Desc<0> =
     Desc::counter("vedette_web_connections_total", Unit::Count, [], "HTTP connections taken since the start");
 static REFUSED: Desc<1> = Desc::counter(
     "vedette_web_refused_total",
     Unit::Count,
     ["reason"],
-    "Requests without a right password, failed TLS handshakes, and responses cut because nothing was accepted for 30 s",
+    "Requests without a right password, failed TLS handshakes, responses cut because nothing was accepted for 30 s, and \
+     idle connections closed to make room for new ones",
 );
 
 /// Every family of the page and the listener.
@@ -109,6 +110,7 @@ struct Inner {
     wrong_password: Series,
     failed_handshake: Series,
     stalled: Series,
+    unseated: Series,
 }
 
 /// The counts; clones are the same ones.
@@ -136,6 +138,7 @@ impl Meters {
             wrong_password: book.open(&REFUSED, ["password"], Hold::Own),
             failed_handshake: book.open(&REFUSED, ["handshake"], Hold::Own),
             stalled: book.open(&REFUSED, ["stalled"], Hold::Own),
+            unseated: book.open(&REFUSED, ["unseated"], Hold::Own),
         }))
     }
 
@@ -153,7 +156,8 @@ impl Meters {
             .value(self.0.accepted, traffic.accepted() as f64)
             .value(self.0.wrong_password, traffic.wrong_password() as f64)
             .value(self.0.failed_handshake, traffic.failed_handshake() as f64)
-            .value(self.0.stalled, traffic.stalled() as f64);
+            .value(self.0.stalled, traffic.stalled() as f64)
+            .value(self.0.unseated, traffic.unseated() as f64);
     }
 
     pub(super) fn answered(&self, path: Path, status: StatusCode) {

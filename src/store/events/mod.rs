@@ -2,6 +2,11 @@
 //!
 //! One thread has the file; whoever commits waits until it is on disk. Commits that wait together share one transaction
 //! and one flush of the disk.
+//!
+//! Brokers get what is on disk, or in the memory that stands in for a disk that fails: a message is delivered after its
+//! commit, so that a crash cannot make us forget what we told. A disk that neither writes nor fails keeps both commits
+//! and reads waiting: the page and the rules go on, but alarms reach no broker until the disk moves or fails. That is
+//! shown as `vedette_store_healthy{database="events"} == 0`, and told by whoever scrapes the page.
 
 mod tables;
 mod thread;
@@ -9,7 +14,7 @@ mod thread;
 use crate::base::clock::Clock;
 use crate::base::pulse::Pulse;
 use crate::metric::alarm::{Alarm, Message, Stamp, Transition};
-use crate::store::meters::Tally;
+use crate::store::meters::{Database, Life, Tally};
 use crate::store::settings::Settings;
 use crate::store::writer::Dirs;
 use std::sync::Arc;
@@ -80,6 +85,8 @@ pub struct Events {
     room: Arc<Semaphore>,
     sequence: Arc<Sequence>,
     newest: watch::Receiver<u64>,
+    returned: watch::Receiver<u64>,
+    tally: Arc<Tally>,
 }
 
 impl Events {
@@ -92,12 +99,16 @@ impl Events {
         tally: Arc<Tally>,
     ) -> std::io::Result<Events> {
         let (asks, inbox) = mpsc::channel();
-        let (news, newest) = watch::channel(0);
+        let (tell_newest, newest) = watch::channel(0);
+        let (tell_returned, returned) = watch::channel(0);
+        let news = thread::News { newest: tell_newest, returned: tell_returned };
         let sequence = Arc::new(Sequence::default());
+        let life = Life::begin(pulse, clock.clone(), tally.clone(), &[Database::Events]);
         // Opened here, not on the thread: the sequence must be known before the first number is drawn.
-        let keeper = thread::Keeper::open(dirs.events(), settings, clock, boot_id, sequence.clone(), tally, news);
-        std::thread::Builder::new().name("events".into()).spawn(move || thread::work(keeper, &inbox, &pulse))?;
-        Ok(Events { asks, room: Arc::new(Semaphore::new(QUEUE)), sequence, newest })
+        let keeper =
+            thread::Keeper::open(dirs.events(), settings, clock, boot_id, sequence.clone(), tally.clone(), news);
+        std::thread::Builder::new().name("events".into()).spawn(move || thread::work(keeper, &inbox, &life))?;
+        Ok(Events { asks, room: Arc::new(Semaphore::new(QUEUE)), sequence, newest, returned, tally })
     }
 
     async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Result<T, Closed> {
@@ -166,6 +177,18 @@ impl Events {
     /// Id of the newest message; changes when messages arrive.
     pub fn newest(&self) -> watch::Receiver<u64> {
         self.newest.clone()
+    }
+
+    /// How often a file that could not be read at the start was merged with what happened since. Whenever it changes,
+    /// [`Events::alarms`] and [`Events::states`] have what an earlier process left and nobody was told at the start:
+    /// ask both again, or those alarms are never resolved and those states never cleared.
+    pub fn returned(&self) -> watch::Receiver<u64> {
+        self.returned.clone()
+    }
+
+    /// What [`OutboxMeters`](crate::store::OutboxMeters) show.
+    pub fn tally(&self) -> Arc<Tally> {
+        self.tally.clone()
     }
 
     /// Finishes what was asked before, empties the log and lets go of the file.

@@ -4,11 +4,10 @@
 use crate::base::backoff::Backoff;
 use crate::base::clock::{Boot, Clock};
 use crate::base::fault::chain;
-use crate::base::pulse::Pulse;
 use crate::metric::alarm::Stamp;
 use crate::store::events::{Ask, Sequence, tables};
 use crate::store::file::{self, Trouble};
-use crate::store::meters::{Database, Dropped, Tally};
+use crate::store::meters::{Database, Dropped, Life, Tally};
 use crate::store::settings::Settings;
 use rusqlite::Connection;
 use std::path::PathBuf;
@@ -30,6 +29,14 @@ const ROOM: u64 = 256 << 20;
 /// What broken files are called.
 const CORRUPT: &str = "corrupt-";
 
+/// What is told to whoever listens.
+pub struct News {
+    /// See [`super::Events::newest`].
+    pub newest: watch::Sender<u64>,
+    /// See [`super::Events::returned`].
+    pub returned: watch::Sender<u64>,
+}
+
 pub struct Keeper {
     settings: Settings,
     path: PathBuf,
@@ -37,7 +44,7 @@ pub struct Keeper {
     boot_id: Arc<str>,
     sequence: Arc<Sequence>,
     tally: Arc<Tally>,
-    news: watch::Sender<u64>,
+    news: News,
     connection: Connection,
     in_memory: bool,
     /// All that the file had is in memory as well, as far as it could be read.
@@ -73,7 +80,7 @@ impl Keeper {
         boot_id: Arc<str>,
         sequence: Arc<Sequence>,
         tally: Arc<Tally>,
-        news: watch::Sender<u64>,
+        news: News,
     ) -> Keeper {
         let now = clock.boot();
         let memory = file::in_memory(&tables::LAYOUT).expect("an empty database takes a few pages of memory");
@@ -170,7 +177,11 @@ impl Keeper {
         match self.try_return() {
             Ok(connection) => {
                 self.connection = connection;
+                let unread = !self.seeded;
                 (self.in_memory, self.seeded) = (false, true);
+                if unread {
+                    self.news.returned.send_modify(|times| *times += 1);
+                }
                 self.retry.reset();
                 self.tally.set_healthy(Database::Events, true);
                 tracing::info!(file = %self.path.display(), "events are written to disk again");
@@ -209,7 +220,7 @@ impl Keeper {
         let newest =
             writes.iter().filter_map(|w| if let What::Commit { ids, .. } = &w.what { ids.last() } else { None });
         if let Some(newest) = newest.max() {
-            self.news.send_replace(*newest);
+            self.news.newest.send_replace(*newest);
         }
         self.count();
         for write in writes {
@@ -260,10 +271,11 @@ impl Keeper {
         }
     }
 
-    /// Tells the tally what waits.
+    /// Tells the tally what waits, and has it forget sinks that are gone.
     fn count(&self) {
         let Ok(names) = tables::sink_names(&self.connection) else { return };
         let mut due = self.tally.due.lock().unwrap_or_else(|e| e.into_inner());
+        due.retain(|name, _| names.contains(name));
         for name in names {
             if let Ok((rows, bytes)) = tables::load(&self.connection, &name) {
                 let due = due.entry(name).or_default();
@@ -341,9 +353,9 @@ impl Keeper {
 }
 
 /// The thread.
-pub fn work(mut keeper: Keeper, inbox: &Receiver<(Ask, OwnedSemaphorePermit)>, pulse: &Pulse) {
+pub fn work(mut keeper: Keeper, inbox: &Receiver<(Ask, OwnedSemaphorePermit)>, life: &Life) {
     loop {
-        pulse.beat();
+        life.beat();
         let first = match inbox.recv_timeout(NAP) {
             Ok(first) => Some(first),
             Err(RecvTimeoutError::Timeout) => None,

@@ -75,6 +75,27 @@ async fn a_message_goes_when_every_sink_has_passed_it() {
 }
 
 #[tokio::test]
+async fn a_sink_that_goes_takes_its_series_and_its_tally_with_it() {
+    let node = Node::new();
+    let settings = Settings { outbox_bytes: 1, ..Settings::default() };
+    let events = node.events(&settings);
+    let book = Book::default();
+    let brokers = || {
+        let metas = book.all();
+        metas.iter().map(|m| format!("{} {}", m.family.name, m.labels.get("broker").unwrap_or("-"))).collect::<Vec<_>>()
+    };
+    events.sinks(&["a".into()]).await;
+    commit(&events, vec![message("e", "1", Fate::Event), message("yard", "up", Fate::State)]).await;
+    let meters = OutboxMeters::open(&book, events.tally(), "a");
+    assert!(brokers().len() == 4 && brokers().contains(&"vedette_outbox_messages a".to_owned()), "{:?}", brokers());
+    assert_eq!((node.tally.due("a").rows, node.tally.due("a").dropped_bytes), (1, 1));
+    meters.close(&book);
+    events.sinks(&["b".into()]).await;
+    assert_eq!(brokers(), [""; 0]);
+    assert_eq!(node.tally.due("a"), Due::default(), "one that comes again under this name starts from nothing");
+}
+
+#[tokio::test]
 async fn states_replace_each_other_and_are_there_for_a_broker_that_lost_everything() {
     let node = Node::new();
     let events = node.events(&Settings::default());
@@ -171,12 +192,17 @@ async fn a_file_that_could_not_be_read_at_the_start_still_counts_when_it_can() {
     let events = node.events(&Settings::default());
     events.sinks(&["a".into()]).await;
     commit(&events, vec![message("e", "before", Fate::Event), message("yard", "up", Fate::State)]).await;
+    let left = vec![alarm("yard", Phase::Firing)];
+    let messages = vec![message("door", "up", Fate::State)];
+    events.commit(Commit { alarms: left, messages, transitions: vec![] }).await.unwrap();
     let first = events.waiting("a", 0, 1).await[0].id;
     events.close().await;
     let (state, away) = (node.dirs().state, node.home.path().join("away"));
     std::fs::rename(&state, &away).unwrap();
     std::fs::write(&state, "in the way").unwrap();
     let events = node.events(&Settings::default());
+    let mut returned = events.returned();
+    assert_eq!(events.alarms().await, []);
     events.sinks(&["a".into()]).await;
     commit(&events, vec![message("e", "between", Fate::Event), message("yard", "down", Fate::State)]).await;
     assert!(events.waiting("a", first, 9).await.len() == 2, "numbers grow all the same");
@@ -186,11 +212,14 @@ async fn a_file_that_could_not_be_read_at_the_start_still_counts_when_it_can() {
     for _ in 0..3 {
         commit(&events, vec![]).await;
     }
-    assert_eq!(topics(&events, "a").await, ["e=before", "e=between", "yard=down"]);
+    assert_eq!(topics(&events, "a").await, ["e=before", "door=up", "e=between", "yard=down"]);
+    assert_eq!(*returned.borrow_and_update(), 1, "who asked at the start must ask again");
+    assert_eq!(events.alarms().await, [alarm("yard", Phase::Firing)]);
+    assert_eq!(events.states().await, [message("door", "up", Fate::State), message("yard", "down", Fate::State)]);
     events.close().await;
     let events = node.events(&Settings::default());
-    assert_eq!(topics(&events, "a").await, ["e=before", "e=between", "yard=down"]);
-    assert_eq!(events.states().await, [message("yard", "down", Fate::State)]);
+    assert_eq!(topics(&events, "a").await, ["e=before", "door=up", "e=between", "yard=down"]);
+    assert_eq!(*events.returned().borrow(), 0, "a file that is read at the start hands nothing over later");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! One connection's bytes, watched: a reader that makes no progress is cut, and a response counts as delivered when its
 //! last byte was accepted by the socket.
 
+use super::pace::{Delivered, Pace};
 use crate::base::clock::Clock;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
@@ -8,7 +9,6 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -17,30 +17,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// any progress starts it anew.
 const STALL: Duration = Duration::from_secs(30);
 
-/// Called once, when the last byte of a response was accepted by the socket.
-pub type Delivered = Box<dyn FnOnce() + Send>;
-
-/// Where a body leaves its [`Delivered`] for the stream to call at the next flush.
-#[derive(Clone, Default)]
-pub struct Slot(Arc<Mutex<Option<Delivered>>>);
-
-impl Slot {
-    fn put(&self, delivered: Option<Delivered>) {
-        *self.0.lock().unwrap_or_else(|e| e.into_inner()) = delivered;
-    }
-    fn call(&self) {
-        let delivered = self.0.lock().unwrap_or_else(|e| e.into_inner()).take();
-        if let Some(delivered) = delivered {
-            delivered();
-        }
-    }
-}
-
 /// A TCP or TLS stream under watch.
 pub struct Watched<S> {
     inner: S,
     clock: Clock,
-    slot: Slot,
+    pace: Pace,
     /// Runs while the client accepts nothing.
     stall: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     cut: Option<Box<dyn FnOnce() + Send>>,
@@ -48,8 +29,8 @@ pub struct Watched<S> {
 
 impl<S> Watched<S> {
     /// `cut` is called when the client is cut for making no progress.
-    pub fn new(inner: S, clock: Clock, slot: Slot, cut: Box<dyn FnOnce() + Send>) -> Self {
-        Watched { inner, clock, slot, stall: None, cut: Some(cut) }
+    pub fn new(inner: S, clock: Clock, pace: Pace, cut: Box<dyn FnOnce() + Send>) -> Self {
+        Watched { inner, clock, pace, stall: None, cut: Some(cut) }
     }
 
     fn watch<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -72,7 +53,12 @@ impl<S> Watched<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let outcome = Pin::new(&mut self.inner).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.pace.heard();
+        }
+        outcome
     }
 }
 
@@ -96,7 +82,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         let outcome = Pin::new(&mut self.inner).poll_flush(cx);
         // hyper flushes the stream only after its own buffer has been written whole.
         if let Poll::Ready(Ok(())) = outcome {
-            self.slot.call();
+            self.pace.flushed();
         }
         self.watch(cx, outcome)
     }
@@ -106,16 +92,25 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 }
 
-/// A response body of one piece that tells the stream when it has been handed over.
+/// A response body of one piece. hyper drops it when it has taken the whole response.
 pub struct Body {
     bytes: Option<Bytes>,
     delivered: Option<Delivered>,
-    slot: Slot,
+    pace: Pace,
 }
 
 impl Body {
-    pub fn new(bytes: Bytes, delivered: Option<Delivered>, slot: Slot) -> Self {
-        Body { bytes: Some(bytes).filter(|b| !b.is_empty()), delivered, slot }
+    pub fn new(bytes: Bytes, delivered: Option<Delivered>, pace: Pace) -> Self {
+        let bytes = Some(bytes).filter(|b| !b.is_empty());
+        Body { delivered: delivered.filter(|_| bytes.is_some()), bytes, pace }
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        // The bytes are still here after a HEAD.
+        let delivered = self.delivered.take().filter(|_| self.bytes.is_none());
+        self.pace.handed(delivered);
     }
 }
 
@@ -124,10 +119,7 @@ impl http_body::Body for Body {
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let Some(bytes) = self.bytes.take() else { return Poll::Ready(None) };
-        let delivered = self.delivered.take();
-        self.slot.put(delivered);
-        Poll::Ready(Some(Ok(Frame::data(bytes))))
+        Poll::Ready(self.bytes.take().map(|bytes| Ok(Frame::data(bytes))))
     }
     fn is_end_stream(&self) -> bool {
         self.bytes.is_none()
@@ -141,6 +133,7 @@ impl http_body::Body for Body {
 mod tests {
     use super::*;
     use crate::base::clock::Sim;
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -155,7 +148,7 @@ mod tests {
         let sim = Sim::new();
         let (near, mut far) = tokio::io::duplex(10);
         let (cut, called) = count();
-        let mut watched = Watched::new(near, sim.clock(), Slot::default(), called);
+        let mut watched = Watched::new(near, sim.clock(), Pace::new(sim.clock()), called);
         let writing = tokio::spawn(async move { watched.write_all(&[0; 25]).await });
         let settle = || async {
             for _ in 0..8 {
@@ -177,14 +170,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_response_is_delivered_when_the_stream_was_flushed_after_its_last_byte() {
-        let slot = Slot::default();
+        let clock = Sim::new().clock();
+        let pace = Pace::new(clock.clone());
         let (delivered, called) = count();
         let (near, _far) = tokio::io::duplex(10);
-        let mut watched = Watched::new(near, Sim::new().clock(), slot.clone(), Box::new(|| ()));
-        let mut body = Body::new(Bytes::from_static(b"x"), Some(called), slot);
+        let mut watched = Watched::new(near, clock, pace.clone(), Box::new(|| ()));
+        let mut body = Body::new(Bytes::from_static(b"x"), Some(called), pace);
         watched.flush().await.unwrap();
         assert_eq!(delivered.load(Ordering::SeqCst), 0, "a flush before the body does not count");
         let frame = std::future::poll_fn(|cx| http_body::Body::poll_frame(Pin::new(&mut body), cx)).await;
+        drop(body);
         watched.write_all(&frame.unwrap().unwrap().into_data().unwrap()).await.unwrap();
         watched.flush().await.unwrap();
         assert_eq!(delivered.load(Ordering::SeqCst), 1);

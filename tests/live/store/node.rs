@@ -224,7 +224,7 @@ impl Open {
     /// A metric of the store's own, summed over its labels.
     pub fn figure(&self, name: &str) -> f64 {
         let book = Book::default();
-        let meters = Meters::open(&book, self.store.tally(), &[]);
+        let meters = Meters::open(&book, self.store.tally());
         let now = Sim::new().clock().now();
         let mut report = Report::new(Window { from: now.boot, to: now.boot });
         meters.fill(&mut report);

@@ -21,6 +21,11 @@ pub struct Prometheus {
 impl Prometheus {
     /// Starts one with this configuration file and these further arguments, on a free port, and waits until it is ready.
     pub fn start(config: &str, arguments: &[&str]) -> Prometheus {
+        Prometheus::over("data".as_ref(), config, arguments)
+    }
+
+    /// The same over a folder of blocks; a relative one is its own.
+    pub fn over(data: &Path, config: &str, arguments: &[&str]) -> Prometheus {
         let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
         let file = dir.path().join("prometheus.yml");
         std::fs::write(&file, config).unwrap();
@@ -28,7 +33,7 @@ impl Prometheus {
         let kid = Kid::spawn(
             Command::new("prometheus")
                 .arg(format!("--config.file={}", file.display()))
-                .arg(format!("--storage.tsdb.path={}", dir.path().join("data").display()))
+                .arg(format!("--storage.tsdb.path={}", dir.path().join(data).display()))
                 .arg(format!("--web.listen-address=127.0.0.1:{port}"))
                 .args(arguments)
                 .stdout(Stdio::null())
