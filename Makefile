@@ -1,7 +1,8 @@
 # The two commands: `make demo` and `make test`. Both install what is missing on Debian 12 and can be run again.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-export PATH := $(HOME)/.cargo/bin:$(PATH)
+# Debian leaves the sbin of mosquitto and mke2fs out of a plain user's path.
+export PATH := $(HOME)/.cargo/bin:$(PATH):/usr/sbin:/sbin
 # Seconds of fuzzing per target inside `make test`; `make fuzz FUZZ=3600` for a campaign.
 FUZZ ?= 60
 
