@@ -38,6 +38,9 @@ fn row(cameras: usize, seconds: usize) {
     let port = free_port();
     let myself = std::env::current_exe().expect("this program has a path");
     let _server = Server(Command::new(&myself).args(["serve", &port.to_string()]).spawn().expect("the server starts"));
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        std::thread::yield_now(); // the server was just started; it listens at once or says why not
+    }
     let drained =
         watch(&mut [start(Command::new(&myself).args(["drain", &port.to_string(), &cameras.to_string()]))], seconds);
     let dir = tempfile::tempdir().expect("a temporary folder");
