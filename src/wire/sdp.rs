@@ -4,6 +4,7 @@
 //! [`Codec::Other`]. Attributes are taken wherever a camera puts them inside the media section.
 
 use super::Codec;
+use crate::base::base64;
 
 /// RTP clock of video where nothing else is said (RFC 3551 section 5, RFC 6184 section 8.2.1), in hertz.
 const VIDEO_CLOCK: u32 = 90_000;
@@ -132,37 +133,12 @@ fn parameter_set(name: &str, value: &str) -> Option<Vec<u8>> {
         "sprop-sps" => |set| set.len() > 2 && set[0] >> 1 & 0x3f == 33,
         _ => return None,
     };
-    value.split(',').filter_map(|set| base64(set.trim().trim_matches('"'))).find(|set| {
+    let texts = value.split(',').map(|set| set.trim().trim_matches('"')).filter(|text| text.len() <= LONGEST_SET);
+    texts.filter_map(base64::decode).find(|set| {
         // Some cameras leave the start code in.
         let bare = set.strip_prefix(&[0, 0, 0, 1]).unwrap_or(set);
         is_sps(bare)
     })
-}
-
-/// RFC 4648 section 4; padding may be missing.
-fn base64(text: &str) -> Option<Vec<u8>> {
-    if text.len() > LONGEST_SET {
-        return None;
-    }
-    let mut bytes = Vec::with_capacity(text.len() * 3 / 4);
-    let (mut bits, mut held) = (0u32, 0);
-    for c in text.trim_end_matches('=').bytes() {
-        let six = match c {
-            b'A'..=b'Z' => c - b'A',
-            b'a'..=b'z' => c - b'a' + 26,
-            b'0'..=b'9' => c - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(six);
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            bytes.push((bits >> held) as u8);
-        }
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

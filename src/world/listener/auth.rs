@@ -3,6 +3,7 @@
 //! A right password is remembered by a keyed digest, so that a steady scraper costs one bcrypt and not one per scrape.
 //! A wrong one, or an unknown user, always costs a bcrypt of the same weight: the time taken tells nothing.
 
+use crate::base::base64;
 use crate::base::secret::Secret;
 use hyper::header::HeaderValue;
 use std::collections::{BTreeMap, HashMap};
@@ -68,32 +69,9 @@ fn credentials(header: &HeaderValue) -> Option<(String, Secret)> {
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
-    let text = String::from_utf8(base64(code.trim())?).ok()?;
+    let text = String::from_utf8(base64::decode(code.trim())?).ok()?;
     let (user, password) = text.split_once(':')?;
     Some((user.to_owned(), Secret::new(password)))
-}
-
-/// RFC 4648 §4, padding optional.
-fn base64(code: &str) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(code.len() * 3 / 4);
-    let (mut bits, mut held) = (0u32, 0);
-    for c in code.trim_end_matches('=').bytes() {
-        let six = match c {
-            b'A'..=b'Z' => c - b'A',
-            b'a'..=b'z' => c - b'a' + 26,
-            b'0'..=b'9' => c - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(six);
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            out.push((bits >> held) as u8);
-        }
-    }
-    Some(out)
 }
 
 #[cfg(test)]
