@@ -9,6 +9,7 @@ pub mod listener;
 pub mod net;
 pub mod rtsp;
 pub mod service;
+pub mod worker;
 
 use crate::base::clock::Clock;
 use std::sync::Arc;
