@@ -11,6 +11,7 @@ mod canary;
 mod central;
 mod crowd;
 mod faults;
+mod gst;
 mod packets;
 mod rules;
 mod service;
