@@ -18,6 +18,7 @@ pub const RULES_DIR: &str = "/etc/vedette/rules.d";
 pub struct Config {
     pub node: Node,
     pub web: Web,
+    pub metrics: Metrics,
     pub store: store::Settings,
     pub alerts: Alerts,
     pub mqtt: Vec<mqtt::Settings>,
@@ -44,6 +45,13 @@ pub struct Web {
     pub listen: Option<Address>,
     /// exporter-toolkit web configuration.
     pub config_file: Option<PathBuf>,
+}
+
+/// `[metrics]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metrics {
+    /// Export the names that existing dashboards use beside ours.
+    pub aliases: bool,
 }
 
 /// `[alerts]`
@@ -93,16 +101,18 @@ fn root(root: Table<'_>) -> Option<Config> {
     let node = root.table("node");
     let web = root.table("web");
     let alerts = root.table("alerts");
+    let metrics = root.table("metrics");
     let store = root.table("store");
     let config = Config {
         node: read_node(node.as_ref()),
         web: read_web(web.as_ref()),
+        metrics: Metrics { aliases: metrics.as_ref().and_then(|t| t.flag("aliases")).unwrap_or(true) },
         store: store::Settings::read(store.as_ref()),
         alerts: read_alerts(alerts.as_ref()),
         mqtt: mqtt::read(&root),
         targets: KINDS.iter().flat_map(|kind| read_targets(&root, kind)).collect(),
     };
-    for table in [node, web, alerts, store].into_iter().flatten() {
+    for table in [node, web, metrics, alerts, store].into_iter().flatten() {
         table.finish();
     }
     root.finish();
