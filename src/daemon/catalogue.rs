@@ -39,7 +39,8 @@ pub fn names(with_aliases: bool) -> &'static BTreeSet<String> {
 pub fn full_config() -> String {
     let mut text = String::from(
         "# Every key of Vedette's configuration with its default, printed by `vedette print config`.\n\
-         # Uncomment what should differ. `vedette check FILE` reports all mistakes at once.\n\n",
+         # Uncomment what should differ. `vedette check FILE` reports all mistakes at once.\n\
+         # A relative path is taken from the directory of this file.\n\n",
     );
     let own = [include_str!("sample.toml"), store::SAMPLE, mqtt::SAMPLE];
     for sample in own.into_iter().chain(KINDS.iter().map(|k| k.sample)) {
