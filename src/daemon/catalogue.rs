@@ -1,7 +1,7 @@
 //! Everything that is said once in the code and printed from it: metric families, sample configuration, rules.
 
 use crate::alert;
-use crate::daemon::{aliases, hub, keeper, process, rules};
+use crate::daemon::{aliases, hub, keeper, notes, process, rules};
 use crate::metric::desc::{Family, Kind};
 use crate::probe::KINDS;
 use crate::sink::{mqtt, page};
@@ -12,9 +12,10 @@ use std::sync::LazyLock;
 /// Sections of METRICS.md: what they are about, and their families.
 pub fn families() -> Vec<(&'static str, &'static [Family])> {
     let probes = KINDS.iter().map(|k| (k.about, k.families));
-    let own: [(&str, &[Family]); 9] = [
+    let own: [(&str, &[Family]); 10] = [
         ("Probes at work", keeper::FAMILIES),
         ("The daemon itself", hub::FAMILIES),
+        ("What targets note", notes::FAMILIES),
         ("The daemon as a process", process::FAMILIES),
         ("Rules and alarms", alert::FAMILIES),
         ("Rule files", rules::FAMILIES),
@@ -29,9 +30,10 @@ pub fn families() -> Vec<(&'static str, &'static [Family])> {
 /// Names of all families that this box exports, with or without its aliases: what a rule may name to be judged here.
 pub fn names(with_aliases: bool) -> &'static BTreeSet<String> {
     static ALL: LazyLock<BTreeSet<String>> =
-        LazyLock::new(|| families().iter().flat_map(|(_, all)| all.iter().map(|f| f.name.to_string())).collect());
-    static NATIVE: LazyLock<BTreeSet<String>> =
-        LazyLock::new(|| ALL.iter().filter(|n| aliases::FAMILIES.iter().all(|f| f.name != ***n)).cloned().collect());
+        LazyLock::new(|| families().iter().flat_map(|(_, all)| all.iter().flat_map(Family::names)).collect());
+    static NATIVE: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+        ALL.iter().filter(|n| !aliases::FAMILIES.iter().any(|f| f.names().contains(n))).cloned().collect()
+    });
     if with_aliases { &ALL } else { &NATIVE }
 }
 
@@ -70,6 +72,7 @@ pub fn metrics_page() -> String {
             let kind = match family.kind {
                 Kind::Counter => "counter",
                 Kind::Gauge => "gauge",
+                Kind::Histogram => "histogram",
                 Kind::Info => "info",
                 Kind::Unknown => "unknown",
             };

@@ -52,7 +52,7 @@ fn rig(text: &str, net: net::script::Script) -> Rig {
     let (mut session, sim, ledger, latest) = still(text, &net);
     let ring = Ring::new(100);
     let (quitter, quit) = quit::pair();
-    let tap = Tap::new(ring.clone());
+    let tap = Tap::new(ring.clone(), Default::default());
     let running = tokio::spawn(async move { session.run(&tap, &quit).await.unwrap() });
     Rig { sim, net, ledger, ring, latest, quitter: Some(quitter), running }
 }
@@ -112,7 +112,7 @@ async fn an_uplink_whose_probe_panicked_takes_back_its_gauges_and_begins_anew_wi
     net.tcp("10.0.0.2", 22, Ok(()));
     let (mut session, sim, _ledger, mut latest) = still(FULL, &net);
     let (ring, (_quitter, quit)) = (Ring::new(100), quit::pair());
-    let tap = Tap::new(ring.clone());
+    let tap = Tap::new(ring.clone(), Default::default());
     let names = |latest: &mut Latest| -> BTreeMap<String, f64> {
         let rows = latest.snapshot(sim.clock().now()).rows;
         rows.iter().map(|r| (format!("{}{}", r.meta.family.name, r.meta.labels), r.value)).collect()
