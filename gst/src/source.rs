@@ -24,6 +24,7 @@ pub fn receive(url: &str, voice: &Voice) -> Reason {
     let seen = Arc::new(Seen::default());
     let pipeline = Pipeline::new();
     let built = match url.split_once("://") {
+        Some((_, "")) => Err(Reason::Request),
         Some(("srt", _)) => srt(url, &pipeline, voice, &seen),
         Some(("rtmp" | "rtmps", _)) => rtmp(url, &pipeline, voice, &seen),
         _ => Err(Reason::Request),
@@ -78,7 +79,11 @@ fn watch(pipeline: &Pipeline, source: &Element, waits: bool, voice: &Voice, seen
                 MessageView::Error(error) => {
                     let said = format!("{} {}", error.error(), error.debug().unwrap_or_default());
                     eprintln!("vedette-gst: {said}");
-                    verdict::of(&error.error(), &said)
+                    // What gave data and breaks has ended, in whatever words: a peer that died, SRT calls an unknown error.
+                    match verdict::of(&error.error(), &said) {
+                        Reason::Other if seen.buffers.load(Relaxed) > 0 => Reason::Ended,
+                        reason => reason,
+                    }
                 }
                 _ => Reason::Ended,
             };

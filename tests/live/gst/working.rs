@@ -3,6 +3,8 @@
 use crate::support::gst;
 use crate::support::{Kid, free_port, wait};
 use std::future::poll_fn;
+use std::io::Write;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -72,6 +74,20 @@ fn srt_encoder(dir: &Path, plugins: &Path, port: u16) -> Kid {
          uri=srt://127.0.0.1:{port}?mode=listener&passphrase={PASSPHRASE}"
     );
     gst::play(&mut gst::launch(dir, plugins), &pipeline)
+}
+
+/// An RTMP server on loopback.
+fn rtmp_server(dir: &Path, port: u16) -> Kid {
+    let config = dir.join("nginx.conf");
+    let text = format!(
+        "load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;\ndaemon off;\nmaster_process off;\npid {0}/nginx.pid;\n\
+         error_log stderr error;\nevents {{}}\nrtmp {{ server {{ listen 127.0.0.1:{port}; application live {{ live on; }} }} }}\n",
+        dir.display()
+    );
+    std::fs::write(&config, text).unwrap();
+    let server = Kid::spawn(Command::new("nginx").arg("-p").arg(dir).arg("-c").arg(&config));
+    wait("the RTMP server", Duration::from_secs(10), || TcpStream::connect(("127.0.0.1", port)).ok());
+    server
 }
 
 /// A worker that plays the encoder above, and has connected.
@@ -153,17 +169,12 @@ async fn an_encoder_that_stops_ends_the_stream_and_a_wrong_passphrase_is_denied(
 #[tokio::test]
 async fn frames_over_rtmp_are_counted() {
     let (dir, plugins, port) = (tempfile::tempdir().unwrap(), gst::built(), free_port());
-    let _dir = &dir;
-    // ffmpeg plays server: it waits for who wants to play, and sends at the speed of the pictures.
-    let mut server = Command::new("ffmpeg");
-    server.args("-v error -re -f lavfi -i testsrc2=size=320x240:rate=25 -f lavfi -i sine".split(' '));
-    server.args("-c:v libx264 -tune zerolatency -g 25 -c:a aac -f flv -listen 1".split(' '));
-    server.arg(format!("rtmp://127.0.0.1:{port}/live/front")).stdin(Stdio::null());
-    let _server = Kid::spawn(&mut server);
-    wait("the server", Duration::from_secs(20), || {
-        let listening = std::fs::read_to_string("/proc/net/tcp").unwrap();
-        listening.contains(&format!(":{port:04X} 00000000:0000 0A")).then_some(())
-    });
+    // nginx passes on what ffmpeg publishes. (ffmpeg's own server sends on a stream number that no player asked for.)
+    let _server = rtmp_server(dir.path(), port);
+    let mut publisher = Command::new("ffmpeg");
+    publisher.args("-v error -re -f lavfi -i testsrc2=size=320x240:rate=25 -f lavfi -i sine".split(' '));
+    publisher.args("-c:v libx264 -tune zerolatency -g 25 -c:a aac -f flv".split(' '));
+    let _publisher = Kid::spawn(publisher.arg(format!("rtmp://127.0.0.1:{port}/live/front")).stdin(Stdio::null()));
     let mut line = Line::open(&plugins, &format!("rtmp://127.0.0.1:{port}/live/front"));
     let ended = line.until(|heard| heard.flv.is_some_and(|flv| flv.video_frames > 60 && flv.width > 0)).await;
     assert!(ended.is_none(), "{ended:?}");
@@ -177,7 +188,12 @@ async fn frames_over_rtmp_are_counted() {
 async fn a_worker_that_crashes_hangs_or_is_not_there_is_a_reason_and_leaves_nothing_behind() {
     let dir = tempfile::tempdir().unwrap();
     let (mut line, _encoder) = watched(dir.path()).await;
-    signal(worker(), libc::SIGSEGV);
+    let doomed = worker();
+    // Rust's handler lets a first SIGSEGV pass that no instruction caused, and takes itself away.
+    wait("the crash", Duration::from_secs(5), || {
+        signal(doomed, libc::SIGSEGV);
+        std::fs::read_to_string(format!("/proc/{doomed}/stat")).unwrap().contains(") Z ").then_some(())
+    });
     let crashed = line.end().await;
     assert_eq!(crashed.reason, Reason::Crashed);
     let said = vedette::base::fault::chain(&crashed).to_string();
@@ -212,6 +228,16 @@ async fn nobody_there_no_such_name_and_no_such_scheme_are_told_apart() {
     ] {
         assert_eq!(Line::open(&plugins, &url).end().await.reason, reason, "{url}");
     }
+}
+
+#[test]
+fn a_worker_ends_when_its_standard_input_does() {
+    let mut command = Command::new(gst::built().join("vedette-gst"));
+    let mut worker = Kid::spawn(command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()));
+    let mut stdin = worker.0.stdin.take().unwrap();
+    writeln!(stdin, "srt://127.0.0.1:{}?mode=listener", free_port()).unwrap();
+    drop(stdin);
+    wait("the end of the worker", Duration::from_secs(10), || worker.0.try_wait().unwrap());
 }
 
 /// A program that starts a worker, waits for its first words and is killed with it at work.
