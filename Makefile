@@ -44,13 +44,14 @@ target/debian/vedette-test.deb: $(shell find src systemd config Cargo.toml Cargo
 deb: ## the packages for a recording node, in target/debian/
 	@tests/setup test
 	cargo deb --locked
-	cargo deb --locked --package vedette-gst --multiarch same
+	cargo deb --locked --package vedette-gst --multiarch foreign
 
 fuzz:
 	tests/fuzz/run $(FUZZ)
 
 bench: ## speed and memory against peers in the same run; numbers go to BENCHMARKS.md
 	cargo bench --locked
+	cargo bench --locked --package vedette-gst
 
 print: ## rewrites the committed copies of what the program prints
 	cargo build --locked --bin vedette

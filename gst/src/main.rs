@@ -18,6 +18,7 @@ mod voice;
 use crate::record::{MOST_REQUEST, Reason, Record, VERSION};
 use crate::voice::Voice;
 use std::io::{BufRead, Read};
+use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -25,8 +26,7 @@ fn main() -> ExitCode {
         eprintln!("usage: (echo srt://HOST:PORT; cat) | vedette-gst\nNo URL as argument: it may hold a passphrase.");
         return ExitCode::from(2);
     }
-    // SAFETY: nothing else runs yet. The verdict is read off GStreamer's words, which a locale would translate.
-    unsafe { std::env::set_var("LC_ALL", "C") };
+    settle();
     // SAFETY: takes one number. Without a daemon there is nobody to work for, also when standard input is not read.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
     let voice = match Voice::take() {
@@ -51,6 +51,17 @@ fn main() -> ExitCode {
     voice.say(&Record::Fault(reason));
     // Not by way of GStreamer: taking down a pipeline that is in trouble may hang, and the kernel does it at once.
     voice::leave()
+}
+
+/// The environment that GStreamer shall find.
+fn settle() {
+    // SAFETY: nothing else runs yet. The verdict is read off GStreamer's words, which a locale would translate.
+    unsafe { std::env::set_var("LC_ALL", "C") };
+    // A service user has no home to keep the list of plugins in, and to make it anew takes seconds.
+    if let (None, Some(runtime)) = (std::env::var_os("GST_REGISTRY"), std::env::var_os("RUNTIME_DIRECTORY")) {
+        // SAFETY: as above.
+        unsafe { std::env::set_var("GST_REGISTRY", Path::new(&runtime).join("gstreamer-registry.bin")) };
+    }
 }
 
 /// The line on standard input; `None` when there is none or it is too long.

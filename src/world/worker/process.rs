@@ -149,7 +149,11 @@ impl Running {
         let got = room.filled().len();
         self.ended = read.is_err() || got == 0;
         self.unread.end += got;
-        (self.last, self.limit) = (self.clock.boot(), if self.ended { LAST } else { SILENCE });
+        let limit = if self.ended { LAST } else { SILENCE };
+        if limit != self.limit {
+            self.alarm = None; // it is set for a longer wait
+        }
+        (self.last, self.limit) = (self.clock.boot(), limit);
         Poll::Ready(())
     }
 

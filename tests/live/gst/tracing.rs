@@ -80,7 +80,7 @@ fn what_an_encoder_writes_is_the_same_whoever_listens_and_whether_the_plugin_is_
         gst::to_the_end(
             &mut launch,
             &format!(
-                "videotestsrc num-buffers=300 pattern=snow ! video/x-raw,width=320,height=240,framerate=25/1 \
+                "videotestsrc num-buffers=100 pattern=snow ! video/x-raw,width=320,height=240,framerate=25/1 \
                  ! queue ! x264enc threads=1 bitrate=500 ! mpegtsmux ! filesink location={location}"
             ),
         );

@@ -95,15 +95,13 @@ async fn watched(dir: &Path) -> (Line, Kid) {
     let (plugins, port) = (gst::built(), free_port());
     let encoder = srt_encoder(dir, &plugins, port);
     let url = format!("srt://127.0.0.1:{port}?passphrase={PASSPHRASE}");
-    for _ in 0..5 {
-        let mut line = Line::open(&plugins, &url);
-        match line.until(|heard| heard.connected).await {
-            None => return (line, encoder),
-            // The encoder was not up yet.
-            Some(broken) => assert_eq!(broken.reason, Reason::Unreachable, "{broken:?}"),
-        }
-    }
-    panic!("no connection to the encoder");
+    wait("the encoder", Duration::from_secs(20), || {
+        std::fs::read_to_string("/proc/net/udp").unwrap().contains(&format!("0100007F:{port:04X} ")).then_some(())
+    });
+    let mut line = Line::open(&plugins, &url);
+    let ended = line.until(|heard| heard.connected).await;
+    assert!(ended.is_none(), "{ended:?}");
+    (line, encoder)
 }
 
 /// Processes whose parent is this test and whose name is the worker's.
@@ -201,10 +199,11 @@ async fn a_worker_that_crashes_hangs_or_is_not_there_is_a_reason_and_leaves_noth
     drop(line);
 
     let (mut line, _encoder) = watched(dir.path()).await;
+    let (clock, stopped) = (Clock::new(System), Clock::new(System).boot());
     signal(worker(), libc::SIGSTOP);
     assert_eq!(line.end().await.reason, Reason::Hung);
+    assert!(clock.boot().since(stopped) < Duration::from_secs(8), "silence of 5 s is a hang");
     drop(line);
-    let clock = Clock::new(System);
     let gone = async {
         while !workers().is_empty() {
             clock.sleep(Duration::from_millis(20)).await;
