@@ -24,6 +24,28 @@ define VEDETTE_INSTALL_CONFIGURATION
 endef
 VEDETTE_POST_INSTALL_TARGET_HOOKS += VEDETTE_INSTALL_CONFIGURATION
 
+# The second package of the workspace, into the same target directory.
+ifeq ($(BR2_PACKAGE_VEDETTE_GST),y)
+VEDETTE_DEPENDENCIES += host-pkgconf gstreamer1
+
+define VEDETTE_BUILD_GST
+	cd $(@D) && $(TARGET_MAKE_ENV) $(TARGET_CONFIGURE_OPTS) \
+		$(PKG_CARGO_ENV) cargo build --offline --locked --release \
+		--package vedette-gst
+endef
+VEDETTE_POST_BUILD_HOOKS += VEDETTE_BUILD_GST
+
+define VEDETTE_INSTALL_GST
+	$(INSTALL) -D -m 0755 \
+		$(@D)/target/$(RUSTC_TARGET_NAME)/release/vedette-gst \
+		$(TARGET_DIR)/usr/bin/vedette-gst
+	$(INSTALL) -D -m 0644 \
+		$(@D)/target/$(RUSTC_TARGET_NAME)/release/libgstvedette.so \
+		$(TARGET_DIR)/usr/lib/gstreamer-1.0/libgstvedette.so
+endef
+VEDETTE_POST_INSTALL_TARGET_HOOKS += VEDETTE_INSTALL_GST
+endif
+
 define VEDETTE_INSTALL_INIT_SYSTEMD
 	$(INSTALL) -D -m 0644 $(@D)/systemd/vedette.service \
 		$(TARGET_DIR)/usr/lib/systemd/system/vedette.service

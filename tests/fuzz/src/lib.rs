@@ -58,6 +58,8 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("rtp", stream(1, &[SPS_H265, b"\x62\x01\x93\xaf", b"\x62\x01\x13\0", b"\x62\x01\x53\0"])),
         ("rtp", stream(1, &[b"\x60\x01\0\x03\x40\x01\x0c\0\x03\x26\x01\xaf", b"\x64\x01\x26\x10\xaa\xaf\0"])),
         ("rtp", stream(2, &[b"jpeg", b"jpeg"])),
+        ("gst", b"vedette-gst/1 id=front pid=812 seq=4 at=905 since=49 errors=0 warnings=2 left_out=0 unsent=0\npipeline0 pipeline pipeline state=playing eos=0\nx264enc0 x264enc video_encoder in_buffers=21 in_age=12 keys=2 timed_ns=9\n".to_vec()),
+        ("gst", b"\x08\0\0\0\x01\x05\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x04\0\0\0\x04\x06\0\0\0\0\0\0\0GGGG\x01\0\0\0\x07\x07\0\0\0\0\0\0\0\x03".to_vec()),
         ("sdp", b"v=0\r\nm=video 0 RTP/AVP 96\r\nb=AS:5000\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1; sprop-parameter-sets=Z2QAKKzZQHgCJ6mwEQAAAwABAAADADIPGDGW,aO48gA==\r\na=framerate:25\r\na=x-dimensions:1920,1080\r\n".to_vec()),
         ("sdp", b"m=video 0 RTP/AVP 98\na=rtpmap:98 H265/90000\na=fmtp:98 sprop-sps=QgEBAWAAAAMAkAAAAwAAAwB4oAPAgBDnVZZWaSTK8BaAgAAAAwCAAAAMhA==\na=framesize:98 640-480\n".to_vec()),
         ("settings", bare.into_bytes()),
