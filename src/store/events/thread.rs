@@ -26,8 +26,6 @@ const TIDY: Duration = Duration::from_secs(60);
 const RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
 /// Room in the file besides the outbox: states, alarms and the log.
 const ROOM: u64 = 256 << 20;
-/// What broken files are called.
-const CORRUPT: &str = "corrupt-";
 
 /// What is told to whoever listens.
 pub struct News {
@@ -130,18 +128,9 @@ impl Keeper {
     }
 
     fn replace(&self, why: &Trouble) -> Result<Connection, Trouble> {
-        let blocked = |error: std::io::Error| Trouble::Blocked(error.into());
         self.leap();
-        let now = self.clock.now().wall.as_millis();
-        let mark = if let Trouble::Newer(version) = why {
-            format!("v{version}-{now}")
-        } else {
-            file::clear_aside(&self.path, CORRUPT).map_err(blocked)?;
-            format!("{CORRUPT}{now}")
-        };
-        let aside = file::set_aside(&self.path, &mark).map_err(blocked)?;
+        file::set_aside(&self.path, why, self.clock.now().wall)?;
         self.tally.replaced(Database::Events);
-        tracing::error!(file = %aside.display(), error = %chain(why), "events file was set aside, a new one is made");
         file::open(&self.path, &tables::LAYOUT, self.most())
     }
 
