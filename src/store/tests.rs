@@ -8,6 +8,7 @@ use crate::metric::report::{NoData, Report};
 use std::path::Path;
 
 mod events;
+mod refuge;
 
 static FPS: Desc<1> = Desc::gauge("camera_fps", Unit::PerSecond, ["camera_id"], "frames");
 static FRAMES: Desc<1> = Desc::counter("camera_frames_total", Unit::Count, ["camera_id"], "frames");

@@ -8,6 +8,7 @@
 //! and reads waiting: the page and the rules go on, but alarms reach no broker until the disk moves or fails. That is
 //! shown as `vedette_store_healthy{database="events"} == 0`, and told by whoever scrapes the page.
 
+mod refuge;
 mod tables;
 mod thread;
 

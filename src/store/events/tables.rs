@@ -8,10 +8,8 @@ use crate::store::events::{Commit, Waiting};
 use crate::store::file::{Layout, Trouble};
 use crate::store::meters::Dropped;
 use crate::store::metrics::{labels_of, labels_text};
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value as Json, json};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Entries of the event log at most, whatever their age.
@@ -38,58 +36,7 @@ CREATE INDEX due_id ON due(id);
 ",
 };
 
-/// Copied when memory takes the place of the file and back.
-const TABLES: [&str; 7] = ["meta", "alarm", "log", "outbox", "due", "sink", "state"];
-
-type Done<T> = Result<T, Trouble>;
-
-/// Copies what can be read of all tables of `from` into those of `to`, which lose what they had.
-///
-/// # Errors
-/// `to` cannot be written. What cannot be read of `from` is left out.
-pub fn copy(from: &Connection, to: &mut Connection) -> Done<()> {
-    let transaction = to.transaction()?;
-    for table in TABLES {
-        transaction.execute(&format!("DELETE FROM {table}"), [])?;
-        let Ok(mut ask) = from.prepare(&format!("SELECT * FROM {table}")) else { continue };
-        let columns = ask.column_count();
-        let places = vec!["?"; columns].join(",");
-        let mut put = transaction.prepare(&format!("INSERT OR IGNORE INTO {table} VALUES ({places})"))?;
-        let read = |row: &Row<'_>| (0..columns).map(|n| row.get::<_, Value>(n)).collect::<Result<Vec<_>, _>>();
-        let Ok(rows) = ask.query_map([], read) else { continue };
-        for row in rows.map_while(Result::ok) {
-            put.execute(rusqlite::params_from_iter(row))?;
-        }
-    }
-    Ok(transaction.commit()?)
-}
-
-/// Puts what happened in `from` on top of what `to` has.
-///
-/// # Errors
-/// One of them cannot be read or written.
-pub fn merge(from: &Connection, to: &mut Connection) -> Done<()> {
-    let transaction = to.transaction()?;
-    let names = sink_names(from)?;
-    sinks(&transaction, &names)?;
-    for alarm in alarms(from)? {
-        put_alarm(&transaction, &alarm)?;
-    }
-    for transition in log(from, usize::MAX)?.iter().rev() {
-        put_log(&transaction, transition)?;
-    }
-    let mut messages = BTreeMap::new();
-    for name in &names {
-        messages.extend(waiting(from, name, 0, usize::MAX)?.into_iter().map(|w| (w.id, w)));
-    }
-    for Waiting { id, message, created } in messages.values() {
-        put_message(&transaction, *id, message, created)?;
-    }
-    for state in states(from)? {
-        put_state(&transaction, &state)?;
-    }
-    Ok(transaction.commit()?)
-}
+pub type Done<T> = Result<T, Trouble>;
 
 /// The number up to which the sequence may have been given.
 pub fn marked(c: &Connection) -> Done<u64> {
@@ -151,7 +98,7 @@ fn alarm_of(text: &str) -> Option<(Alarm, Option<Stamp>)> {
     Some((alarm, stamp_of(&json["at"])))
 }
 
-fn put_alarm(c: &Connection, alarm: &Alarm) -> Done<()> {
+pub fn put_alarm(c: &Connection, alarm: &Alarm) -> Done<()> {
     let labels = labels_text(&alarm.labels);
     if alarm.phase == Phase::Resolved {
         c.prepare_cached("DELETE FROM alarm WHERE rule = ? AND labels = ?")?.execute(params![&*alarm.rule, labels])?;
@@ -166,14 +113,14 @@ fn put_alarm(c: &Connection, alarm: &Alarm) -> Done<()> {
     Ok(())
 }
 
-fn put_log(c: &Connection, transition: &Transition) -> Done<()> {
+pub fn put_log(c: &Connection, transition: &Transition) -> Done<()> {
     let body = alarm_text(&transition.alarm, Some(&transition.at));
     let wall = transition.at.wall.as_millis();
     c.prepare_cached("INSERT INTO log(wall, body) VALUES (?,?)")?.execute(params![wall, body])?;
     Ok(())
 }
 
-fn put_state(c: &Connection, message: &Message) -> Done<()> {
+pub fn put_state(c: &Connection, message: &Message) -> Done<()> {
     let Message { topic, payload, retain, .. } = message;
     if payload.is_empty() {
         c.prepare_cached("DELETE FROM state WHERE topic = ?")?.execute([topic])?;
@@ -183,18 +130,13 @@ fn put_state(c: &Connection, message: &Message) -> Done<()> {
     Ok(())
 }
 
-fn put_message(c: &Connection, id: u64, message: &Message, at: &Stamp) -> Done<()> {
+pub fn put_message(c: &Connection, id: u64, message: &Message, at: &Stamp) -> Done<()> {
     let Message { topic, payload, retain, fate } = message;
     if *fate == Fate::State {
         let older = "SELECT id FROM outbox WHERE topic = ?1 AND state = 1";
         c.prepare_cached(&format!("DELETE FROM due WHERE id IN ({older})"))?.execute([topic])?;
         c.prepare_cached("DELETE FROM outbox WHERE topic = ?1 AND state = 1")?.execute([topic])?;
-        if payload.is_empty() {
-            c.prepare_cached("DELETE FROM state WHERE topic = ?")?.execute([topic])?;
-        } else {
-            c.prepare_cached("INSERT OR REPLACE INTO state VALUES (?,?,?)")?
-                .execute(params![topic, payload, retain])?;
-        }
+        put_state(c, message)?;
     }
     let bytes = topic.len() + payload.len();
     let due = c.prepare_cached("INSERT INTO due SELECT id, ?, ? FROM sink")?.execute(params![id, bytes])?;
@@ -276,10 +218,11 @@ pub fn alarms(c: &Connection) -> Done<Vec<Alarm>> {
     Ok(texts.iter().filter_map(|text| alarm_of(text)).map(|(alarm, _)| alarm).collect())
 }
 
-pub fn log(c: &Connection, most: usize) -> Done<Vec<Transition>> {
-    let mut ask = c.prepare_cached("SELECT body FROM log ORDER BY id DESC LIMIT ?")?;
+/// Entries of the log above this id, newest first, at most so many.
+pub fn log(c: &Connection, above: u64, most: usize) -> Done<Vec<Transition>> {
+    let mut ask = c.prepare_cached("SELECT body FROM log WHERE id > ? ORDER BY id DESC LIMIT ?")?;
     let texts: Vec<String> =
-        ask.query_map([i64::try_from(most).unwrap_or(-1)], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        ask.query_map(params![above, i64::try_from(most).unwrap_or(-1)], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let transition = |text: &String| {
         let (alarm, at) = alarm_of(text)?;
         Some(Transition { alarm, at: at? })

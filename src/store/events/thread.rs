@@ -1,11 +1,11 @@
 //! The one thread that has `events.db`, and what it does when the file fails: memory takes its place, seeded with all
-//! that is known, until a try to write it all back succeeds.
+//! that can be read, until a try to write it all back succeeds.
 
 use crate::base::backoff::Backoff;
 use crate::base::clock::{Boot, Clock};
 use crate::base::fault::chain;
 use crate::metric::alarm::Stamp;
-use crate::store::events::{Ask, Sequence, tables};
+use crate::store::events::{Ask, Sequence, refuge, tables};
 use crate::store::file::{self, Trouble};
 use crate::store::meters::{Database, Dropped, Life, Tally};
 use crate::store::settings::Settings;
@@ -45,8 +45,10 @@ pub struct Keeper {
     news: News,
     connection: Connection,
     in_memory: bool,
-    /// All that the file had is in memory as well, as far as it could be read.
-    seeded: bool,
+    /// Memory holds all that the file does; else the file has what memory does not know.
+    whole: bool,
+    /// As they were last named; `None` while nobody has, and the file could not be asked.
+    sinks: Option<Vec<String>>,
     /// Why the file must not be used again, if it must not.
     broken: Option<Trouble>,
     /// The sequence is marked as given up to here.
@@ -92,7 +94,8 @@ impl Keeper {
             news,
             connection: memory,
             in_memory: true,
-            seeded: false,
+            whole: false,
+            sinks: None,
             broken: None,
             marked: 0,
             retry: Backoff::new(RETRY.0, RETRY.1, 2),
@@ -103,7 +106,8 @@ impl Keeper {
         match keeper.open_file() {
             Ok(connection) => {
                 keeper.connection = connection;
-                (keeper.in_memory, keeper.seeded) = (false, true);
+                (keeper.in_memory, keeper.whole) = (false, true);
+                keeper.sinks = tables::sink_names(&keeper.connection).ok();
                 match tables::marked(&keeper.connection) {
                     Ok(marked) => keeper.sequence.at_least(marked),
                     Err(trouble) => keeper.fall_back(trouble),
@@ -149,13 +153,17 @@ impl Keeper {
         if !self.in_memory
             && let Ok(mut memory) = file::in_memory(&tables::LAYOUT)
         {
-            if let Err(trouble) = tables::copy(&self.connection, &mut memory) {
-                tracing::error!(error = %chain(&trouble), "not all events could be taken into memory");
+            self.whole = refuge::take(&self.connection, &mut memory, self.sinks.as_deref()).unwrap_or_else(|trouble| {
+                tracing::error!(error = %chain(&trouble), "no events could be taken into memory");
+                false
+            });
+            if !self.whole {
+                tracing::error!("not all events on file could be read; the rest waits there");
             }
             self.connection = memory;
             self.in_memory = true;
         }
-        if !self.seeded || matches!(why, Trouble::Broken(_)) {
+        if !self.whole || matches!(why, Trouble::Broken(_)) {
             self.leap();
         }
         self.broken = Some(why).filter(|why| matches!(why, Trouble::Broken(_)));
@@ -166,8 +174,8 @@ impl Keeper {
         match self.try_return() {
             Ok(connection) => {
                 self.connection = connection;
-                let unread = !self.seeded;
-                (self.in_memory, self.seeded) = (false, true);
+                let unread = !self.whole;
+                (self.in_memory, self.whole) = (false, true);
                 if unread {
                     self.news.returned.send_modify(|times| *times += 1);
                 }
@@ -180,18 +188,18 @@ impl Keeper {
     }
 
     fn try_return(&mut self) -> Result<Connection, Trouble> {
+        let fresh = self.broken.is_some() || !self.path.exists();
         let mut file = match self.broken.take() {
             Some(why) => self.replace(&why)?,
             None => self.open_file()?,
         };
-        if self.seeded {
-            tables::copy(&self.connection, &mut file)?;
+        if self.whole || fresh {
+            refuge::copy(&self.connection, &mut file)?;
         } else {
-            // The file was never read; what it has still counts.
-            tables::merge(&self.connection, &mut file)?;
+            refuge::merge(&self.connection, &mut file, self.sinks.is_some())?;
             self.sequence.at_least(tables::marked(&file)?);
         }
-        self.marked = 0;
+        self.marked = tables::mark(&file, self.sequence.last())?;
         Ok(file)
     }
 
@@ -307,7 +315,11 @@ impl Keeper {
                 (What::Commit { commit, ids, at: self.stamp() }, reply)
             }
             Ask::Done(sink, ids, reply) => (What::Done(sink, ids), reply),
-            Ask::Sinks(names, reply) => (What::Sinks(names), reply),
+            Ask::Sinks(mut names, reply) => {
+                names.sort();
+                self.sinks = Some(names.clone());
+                (What::Sinks(names), reply)
+            }
             Ask::Close(reply) => {
                 self.write(std::mem::take(writes));
                 return Some(reply);
@@ -332,7 +344,7 @@ impl Keeper {
                 tables::waiting(c, &sink, after, most).map(|found| drop(reply.send(found)))
             }
             Ask::States(reply) => tables::states(c).map(|found| drop(reply.send(found))),
-            Ask::Log { most, reply } => tables::log(c, most).map(|found| drop(reply.send(found))),
+            Ask::Log { most, reply } => tables::log(c, 0, most).map(|found| drop(reply.send(found))),
             Ask::Commit(..) | Ask::Done(..) | Ask::Sinks(..) | Ask::Close(_) => Ok(()),
         };
         if let Err(trouble) = failed {

@@ -4,12 +4,12 @@ use super::*;
 use crate::metric::alarm::{Alarm, Fate, Message, Phase, Stamp, Transition};
 use crate::metric::labels::Labels;
 
-fn stamp(n: i64) -> Stamp {
+pub fn stamp(n: i64) -> Stamp {
     let clock = Sim::new().clock().now();
     Stamp { wall: Wall::from_millis(START + n), boot: clock.boot, boot_id: "a".into(), trusted: true }
 }
 
-fn alarm(camera: &str, phase: Phase) -> Alarm {
+pub fn alarm(camera: &str, phase: Phase) -> Alarm {
     Alarm {
         rule: "CameraDown".into(),
         labels: Labels::new([("alertname", "CameraDown"), ("camera_id", camera)]),
@@ -22,15 +22,15 @@ fn alarm(camera: &str, phase: Phase) -> Alarm {
     }
 }
 
-fn message(topic: &str, payload: &str, fate: Fate) -> Message {
+pub fn message(topic: &str, payload: &str, fate: Fate) -> Message {
     Message { topic: topic.into(), payload: payload.into(), retain: fate == Fate::State, fate }
 }
 
-async fn commit(events: &Events, messages: Vec<Message>) {
+pub async fn commit(events: &Events, messages: Vec<Message>) {
     events.commit(Commit { messages, ..Commit::default() }).await.unwrap();
 }
 
-async fn topics(events: &Events, sink: &str) -> Vec<String> {
+pub async fn topics(events: &Events, sink: &str) -> Vec<String> {
     let show = |w: &Waiting| format!("{}={}", w.message.topic, String::from_utf8_lossy(&w.message.payload));
     events.waiting(sink, 0, 100).await.iter().map(show).collect()
 }
