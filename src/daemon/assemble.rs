@@ -1,18 +1,20 @@
 //! The composition root: read from top to bottom it is the architecture, and the order of starting and stopping.
 
 use crate::alert::{self, Judge};
+use crate::base::clock::Clock;
 use crate::base::fault::chain;
 use crate::base::pulse::Pulses;
 use crate::base::quit;
 use crate::base::ring::Ring;
 use crate::daemon::catalogue;
 use crate::daemon::config::{self, Config};
-use crate::daemon::couriers::Couriers;
+use crate::daemon::couriers::{Couriers, DISK};
 use crate::daemon::hub::{Hub, Order, Own, settling};
 use crate::daemon::keeper::Keeper;
 use crate::daemon::rules::{Broken, Rules};
 use crate::daemon::status::Desk;
 use crate::daemon::watchdog::Watchdog;
+use crate::metric::alarm::{Alarm, Message};
 use crate::metric::book::Book;
 use crate::metric::labels::Labels;
 use crate::metric::latest::Latest;
@@ -29,7 +31,7 @@ use crate::world::service::{Service, Signal, Word};
 use crate::world::{control, files};
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 /// Reports the hub may be behind: 256 cameras × one report a second × 4 s.
 const REPORTS: usize = 1024;
@@ -114,12 +116,12 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
     let address = place.listen.or(config.web.listen).unwrap_or_else(Address::standard);
     let listener = listener::bind(address)?;
     let control = control::bind(&place.runtime_dir).await.map_err(|e| Fatal::Control(place.runtime_dir.clone(), e))?;
-    let _ours = match files::lock(&place.state_dir) {
-        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+    let _ours = match clock.within(DISK, lock(place.state_dir.clone())).await {
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {
             return Err(Fatal::State(place.state_dir.clone(), error));
         }
         // A directory that cannot be had is the store's matter, which then works from memory and says so.
-        other => other.ok(),
+        other => other.ok().and_then(Result::ok),
     };
     let gate = match place.web_config.clone().or(config.web.config_file.clone()) {
         Some(path) => Gate::guarded(&path)?,
@@ -141,7 +143,11 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
     let mut judge = Judge::new(rules.all(), catalogue::names(), extra);
     judge.hold(started.plus(settling(config.node.tick)));
     let (mut alerts, mut cameras) = (Alerts::new(&node), Cameras::new(&node));
-    let states = events.states().await;
+    // A message is kept for the brokers of its time, so they are named before the first one.
+    let mut couriers = Couriers::new(world.clone(), book.clone(), ledger.clone(), events.clone(), node.clone());
+    let hired = couriers.hire(std::mem::take(&mut config.mqtt));
+    let (left, ()) = tokio::join!(left(&clock, &events), hired);
+    let (mut alarms, states) = left.unwrap_or_default();
     alerts.restore(&states);
     cameras.restore(&states);
     let stamp = |now: crate::base::clock::Now| crate::metric::alarm::Stamp {
@@ -151,7 +157,6 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
         trusted: now.trusted,
     };
     // A rule file that broke while we were down says nothing about its alarms: they wait for it on file.
-    let mut alarms = events.alarms().await;
     let waiting = alarms.len();
     alarms.retain(|alarm| !rules.broken() || rules.names(&alarm.rule));
     let unrestored = alarms.len() < waiting;
@@ -162,15 +167,12 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
     let (judged_sender, judged) = watch::channel(Arc::default());
     let (commits, queue) = mpsc::channel(COMMITS);
     let (order_sender, orders) = mpsc::channel(4);
-    let mut couriers = Couriers::new(world.clone(), book.clone(), ledger.clone(), events.clone(), node.clone());
     let watchdog = Watchdog::new(service.clone(), pulses.clone(), clock.clone());
 
     let traffic = Traffic::default();
     let page_meters = page::Meters::open(&book, traffic.clone());
     let store_meters = store::Meters::open(&book, store.tally());
     let process = super::process::Process::open(&book, clock.clone());
-    // A message is kept for the brokers of its time, so they are named before the first one.
-    couriers.hire(std::mem::take(&mut config.mqtt)).await;
     let mut hub = Hub {
         clock: clock.clone(),
         boot_id: world.boot_id.clone(),
@@ -303,6 +305,23 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
     Ok(())
 }
 
+/// The lock of the state directory, taken on a thread of its own: a disk that hangs must not hold up the start.
+async fn lock(dir: PathBuf) -> std::io::Result<files::Lock> {
+    let (tell, taken) = oneshot::channel();
+    std::thread::Builder::new().name("lock".into()).spawn(move || {
+        // Who waited may have given up.
+        let _gone = tell.send(files::lock(&dir));
+    })?;
+    taken.await.unwrap_or_else(|_| Err(std::io::Error::other("the thread that takes the lock is gone")))
+}
+
+/// The alarms and states that an earlier process left. `None` from a disk that hangs: then [`Events::returned`] says when
+/// to ask again.
+async fn left(clock: &Clock, events: &Events) -> Option<(Vec<Alarm>, Vec<Message>)> {
+    let read = futures_util::future::join(events.alarms(), events.states());
+    clock.within(DISK, read).await.ok()
+}
+
 /// Commits in order. Waiting for the disk happens here, not in the hub.
 async fn record(events: Events, mut queue: mpsc::Receiver<Commit>) {
     while let Some(commit) = queue.recv().await {
@@ -377,7 +396,8 @@ impl Parts {
 
     /// Tells the hub of alarms on file that it does not know.
     async fn restore(&self) {
-        let order = Order::Restore(self.events.alarms().await, self.events.states().await);
+        let Some((alarms, states)) = left(&self.world.clock, &self.events).await else { return };
+        let order = Order::Restore(alarms, states);
         if self.orders.send(order).await.is_err() {
             tracing::error!("the hub is gone");
         }

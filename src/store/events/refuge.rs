@@ -3,8 +3,8 @@
 //! Of a disk that fails half-way only a part can be taken over. The rest is on file still, so that memory notes what it
 //! took, and later brings back the difference alone: what it does not know of it leaves as it is.
 
-use crate::store::events::tables::{self, Done};
 use crate::store::events::Waiting;
+use crate::store::events::tables::{self, Done};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 use std::collections::BTreeMap;
@@ -29,9 +29,11 @@ pub fn copy(from: &Connection, to: &mut Connection) -> Done<bool> {
     let mut whole = true;
     for table in TABLES {
         transaction.execute(&format!("DELETE FROM {table}"), [])?;
-        let all = copy_table(from, &transaction, table, "")?;
-        // The first columns of every table are its key.
-        whole &= all || copy_table(from, &transaction, table, "ORDER BY 1 DESC, 2 DESC")? && all;
+        if !copy_table(from, &transaction, table, "")? {
+            whole = false;
+            // The first columns of every table are its key.
+            copy_table(from, &transaction, table, "ORDER BY 1 DESC, 2 DESC")?;
+        }
     }
     transaction.commit()?;
     Ok(whole)
@@ -103,7 +105,9 @@ pub fn merge(memory: &Connection, file: &mut Connection, named: bool) -> Done<()
     for (rule, labels) in rows(memory, ended, |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))? {
         transaction.execute("DELETE FROM alarm WHERE rule = ? AND labels = ?", (rule, labels))?;
     }
-    for topic in rows(memory, "SELECT topic FROM took_state EXCEPT SELECT topic FROM state", |row| row.get::<_, String>(0))? {
+    for topic in
+        rows(memory, "SELECT topic FROM took_state EXCEPT SELECT topic FROM state", |row| row.get::<_, String>(0))?
+    {
         transaction.execute("DELETE FROM state WHERE topic = ?", [topic])?;
     }
     for alarm in tables::alarms(memory)? {

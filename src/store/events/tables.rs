@@ -221,8 +221,9 @@ pub fn alarms(c: &Connection) -> Done<Vec<Alarm>> {
 /// Entries of the log above this id, newest first, at most so many.
 pub fn log(c: &Connection, above: u64, most: usize) -> Done<Vec<Transition>> {
     let mut ask = c.prepare_cached("SELECT body FROM log WHERE id > ? ORDER BY id DESC LIMIT ?")?;
-    let texts: Vec<String> =
-        ask.query_map(params![above, i64::try_from(most).unwrap_or(-1)], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let texts: Vec<String> = ask
+        .query_map(params![above, i64::try_from(most).unwrap_or(-1)], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
     let transition = |text: &String| {
         let (alarm, at) = alarm_of(text)?;
         Some(Transition { alarm, at: at? })

@@ -75,7 +75,7 @@ enum What {
 impl Keeper {
     pub fn open(
         path: PathBuf,
-        settings: &Settings,
+        settings: Settings,
         clock: Clock,
         boot_id: Arc<str>,
         sequence: Arc<Sequence>,
@@ -85,7 +85,7 @@ impl Keeper {
         let now = clock.boot();
         let memory = file::in_memory(&tables::LAYOUT).expect("an empty database takes a few pages of memory");
         let mut keeper = Keeper {
-            settings: settings.clone(),
+            settings,
             path,
             clock,
             boot_id,
@@ -102,14 +102,14 @@ impl Keeper {
             retry_at: now,
             tidy_at: now,
         };
-        keeper.tally.set_healthy(Database::Events, true);
         match keeper.open_file() {
             Ok(connection) => {
                 keeper.connection = connection;
                 (keeper.in_memory, keeper.whole) = (false, true);
                 keeper.sinks = tables::sink_names(&keeper.connection).ok();
                 match tables::marked(&keeper.connection) {
-                    Ok(marked) => keeper.sequence.at_least(marked),
+                    // A new file has given none, and that is known.
+                    Ok(marked) => keeper.sequence.at_least(marked.max(1)),
                     Err(trouble) => keeper.fall_back(trouble),
                 }
             }
@@ -132,16 +132,9 @@ impl Keeper {
     }
 
     fn replace(&self, why: &Trouble) -> Result<Connection, Trouble> {
-        self.leap();
         file::set_aside(&self.path, why, self.clock.now().wall)?;
         self.tally.replaced(Database::Events);
         file::open(&self.path, &tables::LAYOUT, self.most())
-    }
-
-    /// Where nobody can say which numbers were given, those above the milliseconds since 1970 surely were not: a box
-    /// that gave one alarm a millisecond all its life would not have come so far.
-    fn leap(&self) {
-        self.sequence.at_least(u64::try_from(self.clock.now().wall.as_millis()).unwrap_or(0));
     }
 
     /// Goes on in memory with all that can still be read.
@@ -162,9 +155,6 @@ impl Keeper {
             }
             self.connection = memory;
             self.in_memory = true;
-        }
-        if !self.whole || matches!(why, Trouble::Broken(_)) {
-            self.leap();
         }
         self.broken = Some(why).filter(|why| matches!(why, Trouble::Broken(_)));
     }
@@ -337,16 +327,20 @@ impl Keeper {
 
     fn answer(&mut self, ask: Ask) {
         let c = &self.connection;
-        // Who asked may have given up waiting.
+        // Who asked may have given up waiting; what an earlier process left is then to be told later.
+        let mut missed = false;
         let failed = match ask {
-            Ask::Alarms(reply) => tables::alarms(c).map(|found| drop(reply.send(found))),
+            Ask::Alarms(reply) => tables::alarms(c).map(|found| missed = reply.send(found).is_err()),
+            Ask::States(reply) => tables::states(c).map(|found| missed = reply.send(found).is_err()),
             Ask::Waiting { sink, after, most, reply } => {
                 tables::waiting(c, &sink, after, most).map(|found| drop(reply.send(found)))
             }
-            Ask::States(reply) => tables::states(c).map(|found| drop(reply.send(found))),
             Ask::Log { most, reply } => tables::log(c, 0, most).map(|found| drop(reply.send(found))),
             Ask::Commit(..) | Ask::Done(..) | Ask::Sinks(..) | Ask::Close(_) => Ok(()),
         };
+        if missed {
+            self.news.returned.send_modify(|times| *times += 1);
+        }
         if let Err(trouble) = failed {
             self.fall_back(trouble);
         }

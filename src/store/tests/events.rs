@@ -239,9 +239,9 @@ async fn of_a_broken_file_what_can_be_read_goes_into_a_new_one() {
     bytes[(root - 1) * 4096..root * 4096].fill(0xa5);
     std::fs::write(&path, bytes).unwrap();
     let events = node.events(&Settings::default());
+    assert_eq!(topics(&events, "a").await, ["e=1"]);
     assert!(!node.tally.healthy(Database::Events));
     assert!(events.reserve() > last, "the numbers that were given are not known, and not given again");
-    assert_eq!(topics(&events, "a").await, ["e=1"]);
     node.sim.advance(Duration::from_secs(120));
     for _ in 0..3 {
         commit(&events, vec![]).await;
@@ -249,4 +249,15 @@ async fn of_a_broken_file_what_can_be_read_goes_into_a_new_one() {
     assert!(node.tally.healthy(Database::Events));
     events.close().await;
     assert_eq!(topics(&node.events(&Settings::default()), "a").await, ["e=1"]);
+}
+
+#[tokio::test]
+async fn what_was_asked_for_and_not_waited_for_is_told_later() {
+    let node = Node::new();
+    let events = node.events(&Settings::default());
+    let mut returned = events.returned();
+    assert!(!returned.has_changed().unwrap());
+    // Asked, and let go of before the thread could answer.
+    assert!(futures_util::poll!(std::pin::pin!(events.alarms())).is_pending());
+    returned.changed().await.unwrap();
 }
