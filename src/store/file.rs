@@ -17,6 +17,9 @@ pub const PAGE: u64 = 4096;
 /// since on a disk that lies about flushes it is the one moment that can do harm.
 const CHECKPOINT: i64 = 1000;
 const LOG_BYTES: i64 = CHECKPOINT * PAGE as i64;
+/// The log of a file grows to this at most, 64 MiB, and one transaction: it cannot be emptied while somebody else reads
+/// in a transaction that does not end. That is most of a day of samples.
+const LOG_MOST: u64 = 64 << 20;
 /// Page cache of a connection, in KiB.
 const CACHE: i64 = 512;
 
@@ -94,6 +97,7 @@ pub fn open(path: &Path, layout: &Layout, most: u64) -> Result<Connection, Troub
          PRAGMA journal_size_limit={LOG_BYTES}; PRAGMA max_page_count={};",
         most / PAGE
     ))?;
+    bound_log(&connection, path)?;
     fill(&connection, layout)?;
     Ok(connection)
 }
@@ -170,6 +174,33 @@ pub fn used(connection: &Connection) -> Result<u64, Trouble> {
 /// See [`Trouble`].
 pub fn checkpoint(connection: &Connection) -> Result<(), Trouble> {
     Ok(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
+}
+
+/// Bytes of the log of a file; 0 where there is none.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn log_bytes(path: &Path) -> std::io::Result<u64> {
+    match std::fs::metadata(beside(path, "-wal")) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(0),
+        found => found.map(|found| found.len()),
+    }
+}
+
+/// Sees to it that the log has room for one transaction; to be called before each.
+///
+/// # Errors
+/// It has none, because of a reader that does not end its transaction. This passes when it does.
+pub fn bound_log(connection: &Connection, path: &Path) -> Result<(), Trouble> {
+    let bytes = || log_bytes(path).map_err(|error| Trouble::Blocked(error.into()));
+    if bytes()? < LOG_MOST {
+        return Ok(());
+    }
+    checkpoint(connection)?;
+    match bytes()? {
+        bytes if bytes < LOG_MOST => Ok(()),
+        bytes => Err(Trouble::Blocked(format!("a reader that does not end keeps {bytes} bytes in its log").into())),
+    }
 }
 
 /// `metrics.db` → `metrics.db-wal`.

@@ -8,6 +8,7 @@ use crate::metric::report::{NoData, Report};
 use std::path::Path;
 
 mod events;
+mod readers;
 mod refuge;
 
 static FPS: Desc<1> = Desc::gauge("camera_fps", Unit::PerSecond, ["camera_id"], "frames");

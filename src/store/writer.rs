@@ -203,7 +203,9 @@ impl Writer {
             return;
         }
         let started = self.clock.boot();
-        match self.try_commit() {
+        let done = self.try_commit();
+        self.tally.set_log(Database::Metrics, file::log_bytes(&self.path));
+        match done {
             Ok(()) => {
                 self.retry.reset();
                 if self.salvage.is_none() && !self.tally.set_healthy(Database::Metrics, true) {

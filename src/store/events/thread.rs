@@ -217,6 +217,9 @@ impl Keeper {
     }
 
     fn try_write(&mut self, writes: &[Write]) -> Result<(), Trouble> {
+        if !self.in_memory {
+            file::bound_log(&self.connection, &self.path)?;
+        }
         let (now, last) = (self.clock.now(), self.sequence.last());
         let transaction = self.connection.transaction()?;
         let mut grown = false;
@@ -260,6 +263,7 @@ impl Keeper {
 
     /// Tells the tally what waits, and has it forget sinks that are gone.
     fn count(&self) {
+        self.tally.set_log(Database::Events, file::log_bytes(&self.path));
         let Ok(names) = tables::sink_names(&self.connection) else { return };
         let mut due = self.tally.due.lock().unwrap_or_else(|e| e.into_inner());
         due.retain(|name, _| names.contains(name));
