@@ -1,7 +1,7 @@
 //! The composition root: read from top to bottom it is the architecture, and the order of starting and stopping.
 
 use crate::alert::{self, Judge};
-use crate::base::clock::Clock;
+use crate::base::clock::Now;
 use crate::base::fault::chain;
 use crate::base::pulse::Pulses;
 use crate::base::quit;
@@ -9,12 +9,13 @@ use crate::base::ring::Ring;
 use crate::daemon::catalogue;
 use crate::daemon::config::{self, Config};
 use crate::daemon::couriers::{Couriers, DISK};
+use crate::daemon::earlier;
 use crate::daemon::hub::{Hub, Order, Own, settling};
 use crate::daemon::keeper::Keeper;
 use crate::daemon::rules::{Broken, Rules};
 use crate::daemon::status::Desk;
 use crate::daemon::watchdog::Watchdog;
-use crate::metric::alarm::{Alarm, Message};
+use crate::metric::alarm::Stamp;
 use crate::metric::book::Book;
 use crate::metric::labels::Labels;
 use crate::metric::latest::Latest;
@@ -26,12 +27,12 @@ use crate::sink::mqtt::compose::Alerts;
 use crate::sink::page;
 use crate::store::{self, Commit, Events, Store};
 use crate::world::World;
+use crate::world::control;
 use crate::world::listener::{self, Address, Gate, Traffic};
 use crate::world::service::{Service, Signal, Word};
-use crate::world::{control, files};
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 /// Reports the hub may be behind: 256 cameras × one report a second × 4 s.
 const REPORTS: usize = 1024;
@@ -116,7 +117,8 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
     let address = place.listen.or(config.web.listen).unwrap_or_else(Address::standard);
     let listener = listener::bind(address)?;
     let control = control::bind(&place.runtime_dir).await.map_err(|e| Fatal::Control(place.runtime_dir.clone(), e))?;
-    let _ours = match clock.within(DISK, lock(place.state_dir.clone())).await {
+    let patience = || started.plus(DISK).since(clock.boot());
+    let _ours = match clock.within(patience(), earlier::lock(place.state_dir.clone())).await {
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {
             return Err(Fatal::State(place.state_dir.clone(), error));
         }
@@ -134,28 +136,25 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
     let pulses = Pulses::default();
     let (book, ledger, roster) = (Book::default(), Ledger::default(), Roster::default());
     let dirs = store::Dirs { state: place.state_dir.clone(), runtime: place.runtime_dir.clone() };
-    let (store, events) = Store::open(&dirs, config.store.clone(), clock.clone(), world.boot_id.clone(), &pulses)?;
-
     let rules = Rules::read(&*world.files, &config.alerts.rules, config.alerts.compat);
     rules.tell();
     let broken = Broken::open(&book);
     broken.note(&rules);
     let mut judge = Judge::new(rules.all(), catalogue::names(), extra);
     judge.hold(started.plus(settling(config.node.tick)));
+    let stamp =
+        |now: Now| Stamp { wall: now.wall, boot: now.boot, boot_id: world.boot_id.clone(), trusted: now.trusted };
+    // Before the store has the file: nobody moves what is read.
+    earlier::recall(&clock, dirs.clone(), &mut judge, &stamp(clock.now()), patience()).await;
+    let (store, events) = Store::open(&dirs, config.store.clone(), clock.clone(), world.boot_id.clone(), &pulses)?;
     let (mut alerts, mut cameras) = (Alerts::new(&node), Cameras::new(&node));
     // A message is kept for the brokers of its time, so they are named before the first one.
     let mut couriers = Couriers::new(world.clone(), book.clone(), ledger.clone(), events.clone(), node.clone());
     let hired = couriers.hire(std::mem::take(&mut config.mqtt));
-    let (left, ()) = tokio::join!(left(&clock, &events), hired);
+    let (left, ()) = tokio::join!(earlier::alarms(&clock, &events, patience()), hired);
     let (mut alarms, states) = left.unwrap_or_default();
     alerts.restore(&states);
     cameras.restore(&states);
-    let stamp = |now: crate::base::clock::Now| crate::metric::alarm::Stamp {
-        wall: now.wall,
-        boot: now.boot,
-        boot_id: world.boot_id.clone(),
-        trusted: now.trusted,
-    };
     // A rule file that broke while we were down says nothing about its alarms: they wait for it on file.
     let waiting = alarms.len();
     alarms.retain(|alarm| !rules.broken() || rules.names(&alarm.rule));
@@ -305,23 +304,6 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
     Ok(())
 }
 
-/// The lock of the state directory, taken on a thread of its own: a disk that hangs must not hold up the start.
-async fn lock(dir: PathBuf) -> std::io::Result<files::Lock> {
-    let (tell, taken) = oneshot::channel();
-    std::thread::Builder::new().name("lock".into()).spawn(move || {
-        // Who waited may have given up.
-        let _gone = tell.send(files::lock(&dir));
-    })?;
-    taken.await.unwrap_or_else(|_| Err(std::io::Error::other("the thread that takes the lock is gone")))
-}
-
-/// The alarms and states that an earlier process left. `None` from a disk that hangs: then [`Events::returned`] says when
-/// to ask again.
-async fn left(clock: &Clock, events: &Events) -> Option<(Vec<Alarm>, Vec<Message>)> {
-    let read = futures_util::future::join(events.alarms(), events.states());
-    clock.within(DISK, read).await.ok()
-}
-
 /// Commits in order. Waiting for the disk happens here, not in the hub.
 async fn record(events: Events, mut queue: mpsc::Receiver<Commit>) {
     while let Some(commit) = queue.recv().await {
@@ -396,7 +378,7 @@ impl Parts {
 
     /// Tells the hub of alarms on file that it does not know.
     async fn restore(&self) {
-        let Some((alarms, states)) = left(&self.world.clock, &self.events).await else { return };
+        let Some((alarms, states)) = earlier::alarms(&self.world.clock, &self.events, DISK).await else { return };
         let order = Order::Restore(alarms, states);
         if self.orders.send(order).await.is_err() {
             tracing::error!("the hub is gone");

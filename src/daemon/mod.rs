@@ -4,6 +4,7 @@ pub mod assemble;
 pub mod catalogue;
 pub mod config;
 mod couriers;
+mod earlier;
 mod hub;
 mod keeper;
 mod process;

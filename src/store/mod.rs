@@ -20,6 +20,7 @@ mod meters;
 mod metrics;
 mod pending;
 mod read;
+mod recall;
 mod salvage;
 mod settings;
 mod writer;
@@ -31,6 +32,7 @@ pub use export::{ExportError, Summary, export};
 pub use file::Trouble;
 pub use meters::{Database, Due, FAMILIES, Meters, OutboxMeters, Tally};
 pub use read::{Past, Place, ReadError, Span};
+pub use recall::{Recalled, recall};
 pub use settings::{SAMPLE, Settings};
 pub use writer::Dirs;
 

@@ -9,6 +9,7 @@ use std::path::Path;
 
 mod events;
 mod readers;
+mod recall;
 mod refuge;
 
 static FPS: Desc<1> = Desc::gauge("camera_fps", Unit::PerSecond, ["camera_id"], "frames");

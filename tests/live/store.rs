@@ -3,6 +3,7 @@
 mod disk;
 mod failing;
 mod node;
+mod restart;
 
 use super::support::{Kid, free_port, wait};
 use node::{Mix, Node, START, whole};

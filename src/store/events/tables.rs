@@ -76,6 +76,7 @@ fn alarm_text(alarm: &Alarm, at: Option<&Stamp>) -> String {
         "phase": alarm.phase.label(),
         "active": stamp_json(&alarm.active),
         "fired": alarm.fired.as_ref().map(stamp_json),
+        "missing": alarm.missing.as_ref().map(stamp_json),
         "resolved": alarm.resolved.as_ref().map(stamp_json),
         "at": at.map(stamp_json),
     })
@@ -93,6 +94,7 @@ fn alarm_of(text: &str) -> Option<(Alarm, Option<Stamp>)> {
         phase: Phase::ALL.iter().copied().find(|p| Some(p.label()) == json["phase"].as_str())?,
         active: stamp_of(&json["active"])?,
         fired: stamp_of(&json["fired"]),
+        missing: stamp_of(&json["missing"]),
         resolved: stamp_of(&json["resolved"]),
     };
     Some((alarm, stamp_of(&json["at"])))

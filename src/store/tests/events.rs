@@ -18,6 +18,7 @@ pub fn alarm(camera: &str, phase: Phase) -> Alarm {
         phase,
         active: stamp(1),
         fired: (phase != Phase::Pending).then(|| stamp(2)),
+        missing: None,
         resolved: (phase == Phase::Resolved).then(|| stamp(3)),
     }
 }

@@ -136,6 +136,7 @@ fn a_disk_that_hangs_when_the_daemon_starts_costs_neither_the_page_nor_an_alarm(
         phase: Phase::Firing,
         active: stamp.clone(),
         fired: Some(stamp),
+        missing: None,
         resolved: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
