@@ -6,7 +6,10 @@ export PATH := $(HOME)/.cargo/bin:$(PATH):/usr/sbin:/sbin
 # Seconds of fuzzing per target inside `make test`; `make fuzz FUZZ=3600` for a campaign.
 FUZZ ?= 60
 
-.PHONY: help demo test lint docs unit fuzz deb bench print clean
+# Power cuts of one machine in `make powercut`, some 20 s each.
+N ?= 20
+
+.PHONY: help demo test lint docs unit fuzz powercut deb bench print clean
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
 
@@ -43,6 +46,9 @@ deb: ## the package for a recording node, in target/debian/
 
 fuzz:
 	tests/fuzz/run $(FUZZ)
+
+powercut: target/debian/vedette-test.deb ## a virtual machine whose mains fail N times while the store writes
+	CUTS=$(N) cargo nextest run --locked --test vm --run-ignored only --no-capture many_cuts
 
 bench: ## speed and memory against peers in the same run; numbers go to BENCHMARKS.md
 	cargo bench --locked

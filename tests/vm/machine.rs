@@ -1,8 +1,8 @@
-//! One QEMU guest: software emulation only (TCG), a root shell on its serial line, QMP for what a hand would do.
+//! One QEMU guest: software emulation only (TCG), and a root shell on its serial line.
 
 use crate::bench::{Disks, port};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -46,10 +46,8 @@ impl Machine {
     /// Starts the guest and waits for its shell. The serial log and QEMU's own words stay in `dir`.
     pub fn boot(dir: &Path, kernel: &Path, disks: &Disks, root: Root) -> Machine {
         let web = port();
-        let (serial, monitor) = (dir.join("serial.sock"), dir.join("qmp.sock"));
-        for socket in [&serial, &monitor] {
-            let _absent = std::fs::remove_file(socket);
-        }
+        let serial = dir.join("serial.sock");
+        let _absent = std::fs::remove_file(&serial);
         let how = if root == Root::ReadOnly { "ro" } else { "rw" };
         let said = File::create(dir.join("qemu.log")).unwrap();
         let mut command = Command::new("qemu-system-x86_64");
@@ -72,7 +70,6 @@ impl Machine {
             .args(["-append", &format!("root=/dev/nvme0n1 {how} console=ttyS0 panic=-1 quiet")])
             .args(["-chardev", &format!("socket,id=serial,path={},server=on,wait=off", serial.display())])
             .args(["-serial", "chardev:serial"])
-            .args(["-qmp", &format!("unix:{},server=on,wait=off", monitor.display())])
             .args(["-netdev", &format!("user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{web}-:9090")])
             .args(["-device", "virtio-net-pci,netdev=net,id=nic0"]);
         // The first is the guest's root by name, the others are found by label.
@@ -135,24 +132,25 @@ impl Machine {
         self.qemu.wait().unwrap();
     }
 
-    /// The mains are gone: QEMU ends at once, nothing in the guest gets to say a word.
-    pub fn cut_power(mut self) {
-        let mut monitor = UnixStream::connect(self.dir.join("qmp.sock")).unwrap();
-        monitor.set_read_timeout(Some(COMMAND)).unwrap();
-        let mut lines = BufReader::new(monitor.try_clone().unwrap()).lines();
-        let greeting = lines.next().expect("QMP greets").unwrap();
-        assert!(greeting.contains("\"QMP\""), "{greeting}");
-        for command in ["qmp_capabilities", "quit"] {
-            writeln!(monitor, "{{\"execute\":\"{command}\"}}").unwrap();
-            let answer =
-                lines.find(|l| l.as_ref().map_or(true, |l| !l.contains("\"event\""))).expect("an answer").unwrap();
-            assert!(answer.contains("\"return\""), "{command}: {answer}");
-        }
+    /// Types a command and does not wait for its end.
+    pub fn start(&mut self, command: &str) {
+        writeln!(self.serial, "{command}").unwrap();
+    }
+
+    /// The mains are gone: QEMU ends at once, nothing in the guest gets to say a word. Returns what was said before and
+    /// was not waited for.
+    pub fn cut_power(mut self) -> String {
+        self.qemu.kill().unwrap();
         self.qemu.wait().unwrap();
+        let (text, woken) = &*self.heard;
+        let text = text.lock().unwrap();
+        let (text, late) = woken.wait_timeout_while(text, POWEROFF, |t| !t.ends_with('\0')).unwrap();
+        assert!(!late.timed_out(), "the serial line outlives QEMU");
+        text[self.read..].replace('\r', "")
     }
 
     /// Waits for `mark` and returns what came before it since the last wait, the mark included.
-    fn wait_for(&mut self, mark: &str, bound: Duration) -> String {
+    pub fn wait_for(&mut self, mark: &str, bound: Duration) -> String {
         let from = self.read;
         let (text, woken) = &*self.heard;
         let text = text.lock().unwrap();

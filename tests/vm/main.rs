@@ -5,6 +5,7 @@
 
 mod bench;
 mod machine;
+mod powercut;
 
 use bench::{Disks, disks, get, image, later, package, wait};
 use machine::{Machine, Root};
@@ -85,7 +86,7 @@ fn an_installed_package_starts_survives_an_upgrade_and_leaves_nothing_after_purg
 fn an_appliance_with_a_read_only_root_restarts_a_hung_daemon_and_comes_back_after_a_power_cut() {
     let _alone = bench::ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let package = package();
-    let (dir, disks) = disks("appliance", std::slice::from_ref(&package));
+    let (dir, disks) = disks("appliance", &[package.clone(), powercut::binary()]);
     let mut machine = boot(&dir, &disks, Root::Writable);
     install(&mut machine, &package);
     machine.power_off();
@@ -115,12 +116,14 @@ fn an_appliance_with_a_read_only_root_restarts_a_hung_daemon_and_comes_back_afte
     machine.must("journalctl -u vedette | grep -q 'Watchdog timeout'");
     is_scraped(&machine);
 
-    // The mains fail. The next boot finds the state of before.
+    // The mains fail while alarms and metrics are written. The next boot finds the state of before.
     machine.must("echo kept >/var/lib/vedette/mark; sync");
-    machine.cut_power();
+    powercut::feed(&mut machine);
+    let heard = machine.cut_power();
     let mut machine = boot(&dir, &disks, Root::ReadOnly);
     is_ready(&mut machine);
     assert_eq!(machine.must("cat /var/lib/vedette/mark"), "kept");
+    println!("{}", powercut::look(&mut machine, &heard));
     is_scraped(&machine);
     machine.power_off();
 }
