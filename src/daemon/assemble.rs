@@ -6,12 +6,14 @@ use crate::base::fault::chain;
 use crate::base::pulse::Pulses;
 use crate::base::quit;
 use crate::base::ring::Ring;
+use crate::daemon::aliases::Aliases;
 use crate::daemon::catalogue;
 use crate::daemon::config::{self, Config};
 use crate::daemon::couriers::{Couriers, DISK};
-use crate::daemon::earlier;
+use crate::daemon::earlier::{self, Left};
 use crate::daemon::hub::{Hub, Order, Own, settling};
 use crate::daemon::keeper::Keeper;
+use crate::daemon::notes::Notes;
 use crate::daemon::rules::{Broken, Rules};
 use crate::daemon::status::Desk;
 use crate::daemon::watchdog::Watchdog;
@@ -20,6 +22,7 @@ use crate::metric::book::Book;
 use crate::metric::labels::Labels;
 use crate::metric::latest::Latest;
 use crate::metric::ledger::Ledger;
+use crate::metric::memory::Memory;
 use crate::metric::roster::{Roll, Roster};
 use crate::probe::{Kit, Tap};
 use crate::sink::mqtt::camera::Cameras;
@@ -86,6 +89,7 @@ struct Parts {
     orders: mpsc::Sender<Order>,
     book: Book,
     ledger: Ledger,
+    memory: Memory,
     roster: Roster,
 }
 
@@ -94,12 +98,18 @@ struct Parts {
 struct Known {
     node: config::Node,
     web: config::Web,
+    metrics: config::Metrics,
     store: store::Settings,
 }
 
 impl Known {
     fn of(config: &Config) -> Self {
-        Known { node: config.node.clone(), web: config.web.clone(), store: config.store.clone() }
+        Known {
+            node: config.node.clone(),
+            web: config.web.clone(),
+            metrics: config.metrics.clone(),
+            store: config.store.clone(),
+        }
     }
 }
 
@@ -136,11 +146,12 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
     let pulses = Pulses::default();
     let (book, ledger, roster) = (Book::default(), Ledger::default(), Roster::default());
     let dirs = store::Dirs { state: place.state_dir.clone(), runtime: place.runtime_dir.clone() };
-    let rules = Rules::read(&*world.files, &config.alerts.rules, config.alerts.compat);
+    let names = catalogue::names(config.metrics.aliases);
+    let rules = Rules::read(&*world.files, &config.alerts.rules, config.alerts.compat, names);
     rules.tell();
     let broken = Broken::open(&book);
     broken.note(&rules);
-    let mut judge = Judge::new(rules.all(), catalogue::names(), extra);
+    let mut judge = Judge::new(rules.all(), names, extra);
     judge.hold(started.plus(settling(config.node.tick)));
     let stamp =
         |now: Now| Stamp { wall: now.wall, boot: now.boot, boot_id: world.boot_id.clone(), trusted: now.trusted };
@@ -151,8 +162,10 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
     // A message is kept for the brokers of its time, so they are named before the first one.
     let mut couriers = Couriers::new(world.clone(), book.clone(), ledger.clone(), events.clone(), node.clone());
     let hired = couriers.hire(std::mem::take(&mut config.mqtt));
-    let (left, ()) = tokio::join!(earlier::alarms(&clock, &events, patience()), hired);
-    let (mut alarms, states) = left.unwrap_or_default();
+    let (left, ()) = tokio::join!(earlier::left(&clock, &events, patience()), hired);
+    let Left { mut alarms, states, memories } = left.unwrap_or_default();
+    let memory = Memory::default();
+    memory.restore(memories);
     alerts.restore(&states);
     cameras.restore(&states);
     // A rule file that broke while we were down says nothing about its alarms: they wait for it on file.
@@ -178,6 +191,8 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
         tick: config.node.tick,
         reports: reports.clone(),
         latest: Latest::new(book.clone()),
+        aliases: config.metrics.aliases.then(|| Aliases::new(book.clone())),
+        names,
         rule_meters: alert::Meters::open(&book, &judge),
         judge,
         alerts,
@@ -200,6 +215,7 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
         judged: judged_sender,
         pulse: pulses.add("hub"),
         own: Own::open(&book),
+        notes: Notes::default(),
         hushed: false,
     };
 
@@ -229,7 +245,7 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
 
     let mut parts = Parts {
         config: Known::of(&config),
-        keeper: Keeper::new(clock.clone(), Tap::new(reports)),
+        keeper: Keeper::new(clock.clone(), Tap::new(reports, memory.clone())),
         place,
         world,
         service: service.clone(),
@@ -240,6 +256,7 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
         orders: order_sender,
         book,
         ledger,
+        memory,
         roster,
     };
     parts.watch(config).await;
@@ -352,9 +369,10 @@ impl Parts {
                     tracing::warn!(file = %self.place.config.display(), mistake = %warning, "configuration has a better way");
                 }
                 if Known::of(&config) != self.config {
-                    tracing::warn!("changes of [node], [web] and [store] take effect at the next start");
+                    tracing::warn!("changes of [node], [web], [metrics] and [store] take effect at the next start");
                 }
-                let rules = Rules::read(&*self.world.files, &config.alerts.rules, config.alerts.compat);
+                let names = catalogue::names(self.config.metrics.aliases);
+                let rules = Rules::read(&*self.world.files, &config.alerts.rules, config.alerts.compat, names);
                 rules.tell();
                 self.broken.note(&rules);
                 if rules.broken() {
@@ -378,7 +396,9 @@ impl Parts {
 
     /// Tells the hub of alarms on file that it does not know.
     async fn restore(&self) {
-        let Some((alarms, states)) = earlier::alarms(&self.world.clock, &self.events, DISK).await else { return };
+        let Some(left) = earlier::left(&self.world.clock, &self.events, DISK).await else { return };
+        let Left { alarms, states, memories } = left;
+        self.memory.restore(memories);
         let order = Order::Restore(alarms, states);
         if self.orders.send(order).await.is_err() {
             tracing::error!("the hub is gone");

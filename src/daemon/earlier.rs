@@ -31,10 +31,21 @@ pub async fn lock(dir: PathBuf) -> std::io::Result<files::Lock> {
     taken.unwrap_or_else(|| Err(std::io::Error::other("no thread to take it")))
 }
 
-/// Alarms and retained states. `None` after `patience`: then [`Events::returned`] says when to ask again.
-pub async fn alarms(clock: &Clock, events: &Events, patience: Duration) -> Option<(Vec<Alarm>, Vec<Message>)> {
-    let both = futures_util::future::join(events.alarms(), events.states());
-    clock.within(patience, both).await.ok()
+/// What `events.db` has of an earlier process.
+#[derive(Default)]
+pub struct Left {
+    pub alarms: Vec<Alarm>,
+    /// Retained messages.
+    pub states: Vec<Message>,
+    /// What targets remember.
+    pub memories: Vec<(String, String)>,
+}
+
+/// Asks for all of it. `None` after `patience`: then [`Events::returned`] says when to ask again.
+pub async fn left(clock: &Clock, events: &Events, patience: Duration) -> Option<Left> {
+    let all = futures_util::future::join3(events.alarms(), events.states(), events.memories());
+    let (alarms, states, memories) = clock.within(patience, all).await.ok()?;
+    Some(Left { alarms, states, memories })
 }
 
 /// Gives the judge the samples that its rules look back on, where they can be had in time.

@@ -3,6 +3,7 @@
 pub mod h26x;
 pub mod rtp;
 pub mod sdp;
+pub mod window;
 
 use crate::base::label::Label;
 

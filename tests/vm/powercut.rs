@@ -8,8 +8,9 @@
 #[path = "../live/store/node.rs"]
 mod node;
 
-use crate::bench::{Disks, disks, package, target, wait};
+use crate::bench::{Disks, disks, package, target};
 use crate::machine::{Machine, Root};
+use crate::wait::wait;
 use node::{Mix, Node, Open};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::{Path, PathBuf};

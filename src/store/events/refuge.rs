@@ -9,13 +9,14 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 use std::collections::BTreeMap;
 
-const TABLES: [&str; 7] = ["meta", "alarm", "log", "outbox", "due", "sink", "state"];
+const TABLES: [&str; 8] = ["meta", "alarm", "log", "outbox", "due", "sink", "state", "memory"];
 
 /// What of each kind memory took over from the file. Empty when it could not be asked at all.
 const TAKEN: &str = "
 CREATE TEMP TABLE IF NOT EXISTS took_due(sink TEXT, id INTEGER);
 CREATE TEMP TABLE IF NOT EXISTS took_alarm(rule TEXT, labels TEXT);
 CREATE TEMP TABLE IF NOT EXISTS took_state(topic TEXT);
+CREATE TEMP TABLE IF NOT EXISTS took_memory(target TEXT);
 CREATE TEMP TABLE IF NOT EXISTS took_log(id INTEGER);
 ";
 
@@ -79,6 +80,7 @@ pub fn take(file: &Connection, memory: &mut Connection, sinks: Option<&[String]>
         "INSERT INTO took_due SELECT name, due.id FROM due JOIN sink ON sink.id = due.sink;
          INSERT INTO took_alarm SELECT rule, labels FROM alarm;
          INSERT INTO took_state SELECT topic FROM state;
+         INSERT INTO took_memory SELECT target FROM memory;
          INSERT INTO took_log SELECT max(id) FROM log;",
     )?;
     transaction.commit()?;
@@ -114,8 +116,15 @@ pub fn merge(memory: &Connection, file: &mut Connection, named: bool) -> Done<()
         tables::put_alarm(&transaction, &alarm)?;
     }
     let logged = memory.query_row("SELECT coalesce(max(id), 0) FROM took_log", [], |row| row.get(0))?;
-    for transition in tables::log(memory, logged, usize::MAX)?.iter().rev() {
-        tables::put_log(&transaction, transition)?;
+    for (wall, body) in tables::log_rows(memory, logged, usize::MAX)?.iter().rev() {
+        tables::put_log(&transaction, *wall, body)?;
+    }
+    let forgotten = "SELECT target FROM took_memory EXCEPT SELECT target FROM memory";
+    for target in rows(memory, forgotten, |row| row.get::<_, String>(0))? {
+        tables::put_memory(&transaction, &target, None)?;
+    }
+    for (target, body) in tables::memories(memory)? {
+        tables::put_memory(&transaction, &target, Some(&body))?;
     }
     put_messages(memory, &transaction, &names)?;
     for state in tables::states(memory)? {

@@ -339,7 +339,8 @@ impl Keeper {
             Ask::Waiting { sink, after, most, reply } => {
                 tables::waiting(c, &sink, after, most).map(|found| drop(reply.send(found)))
             }
-            Ask::Log { most, reply } => tables::log(c, 0, most).map(|found| drop(reply.send(found))),
+            Ask::Memories(reply) => tables::memories(c).map(|found| missed = reply.send(found).is_err()),
+            Ask::Log { most, reply } => tables::log(c, most).map(|found| drop(reply.send(found))),
             Ask::Commit(..) | Ask::Done(..) | Ask::Sinks(..) | Ask::Close(_) => Ok(()),
         };
         if missed {

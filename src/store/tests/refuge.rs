@@ -28,6 +28,10 @@ fn long(n: u32) -> (Message, String) {
     (message("e", &text.repeat(700), Fate::Event), text)
 }
 
+fn remembers(target: &str, text: Option<&str>) -> (Arc<str>, Option<String>) {
+    (target.into(), text.map(str::to_owned))
+}
+
 async fn heard(events: &Events) -> Vec<String> {
     topics(events, "a").await.iter().map(|t| t.chars().skip(2).take(5).collect()).collect()
 }
@@ -46,6 +50,8 @@ async fn what_cannot_be_read_while_the_disk_fails_is_there_when_it_no_longer_doe
         alarms: vec![alarm("yard", Phase::Firing), alarm("door", Phase::Firing)],
         transitions: vec![told("yard"), told("door")],
         messages: vec![message("yard", "up", Fate::State), message("door", "up", Fate::State)],
+        memory: vec![remembers("stream/a", Some("open")), remembers("stream/b", Some("idle"))],
+        ..Commit::default()
     };
     events.commit(both).await.unwrap();
     let newest = events.reserve();
@@ -61,6 +67,8 @@ async fn what_cannot_be_read_while_the_disk_fails_is_there_when_it_no_longer_doe
         alarms: vec![alarm("door", Phase::Resolved), alarm("gate", Phase::Firing)],
         transitions: vec![told("gate")],
         messages: vec![message("new", "1", Fate::Event), message("door", "", Fate::State)],
+        memory: vec![remembers("stream/b", None), remembers("stream/c", Some("new"))],
+        ..Commit::default()
     };
     events.commit(new).await.unwrap();
     assert!(!node.tally.healthy(Database::Events));
@@ -90,7 +98,9 @@ async fn what_cannot_be_read_while_the_disk_fails_is_there_when_it_no_longer_doe
         assert_eq!(topics(&events, "b").await.len(), 43, "it had delivered none");
         assert_eq!(events.alarms().await, [alarm("gate", Phase::Firing), alarm("yard", Phase::Firing)]);
         assert_eq!(events.states().await, [message("yard", "up", Fate::State)]);
-        assert_eq!(events.log(9).await, [told("gate"), told("door"), told("yard")]);
+        assert_eq!(events.log(9).await, ["gate", "door", "yard"].map(|camera| Logged::Alarm(Box::new(told(camera)))));
+        let memories: Vec<_> = events.memories().await.into_iter().map(|(target, _)| target).collect();
+        assert_eq!(memories, ["stream/a", "stream/c"]);
         assert_eq!(node.tally.due("a").dropped_bytes, 0);
         events.close().await;
     }
