@@ -6,7 +6,7 @@ export PATH := $(HOME)/.cargo/bin:$(PATH):/usr/sbin:/sbin
 # Seconds of fuzzing per target inside `make test`; `make fuzz FUZZ=3600` for a campaign.
 FUZZ ?= 60
 
-# Power cuts of one machine in `make powercut`, some 20 s each.
+# Power cuts of one machine in `make powercut`, a boot each: half a minute, more on a busy builder.
 N ?= 20
 
 .PHONY: help demo test lint docs unit fuzz powercut deb bench print clean

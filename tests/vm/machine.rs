@@ -138,8 +138,8 @@ impl Machine {
         writeln!(self.serial, "{command}").unwrap();
     }
 
-    /// The mains are gone: QEMU ends at once, nothing in the guest gets to say a word. Returns what was said before and
-    /// was not waited for.
+    /// The mains are gone: QEMU ends at once, nothing in the guest gets to say a word. Returns all that it
+    /// ever said.
     pub fn cut_power(mut self) -> String {
         self.qemu.kill().unwrap();
         self.qemu.wait().unwrap();
@@ -147,7 +147,7 @@ impl Machine {
         let text = text.lock().unwrap();
         let (text, late) = woken.wait_timeout_while(text, POWEROFF, |t| !t.ends_with('\0')).unwrap();
         assert!(!late.timed_out(), "the serial line outlives QEMU");
-        text[self.read..].replace('\r', "")
+        text.replace('\r', "")
     }
 
     /// Waits for `mark` and returns what came before it since the last wait, the mark included.
