@@ -5,6 +5,7 @@ pub mod psi;
 pub mod rtp;
 pub mod sdp;
 pub mod ts;
+pub mod window;
 
 use crate::base::label::Label;
 
