@@ -159,7 +159,7 @@ impl<'a> Elementary<'a> {
 }
 
 /// Tag and body of each descriptor of a loop, up to the first that does not fit.
-pub fn descriptors<'a>(mut rest: &'a [u8]) -> impl Iterator<Item = (u8, &'a [u8])> {
+pub fn descriptors(mut rest: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     std::iter::from_fn(move || {
         let [tag, length, after @ ..] = rest else { return None };
         let (body, after) = after.split_at_checked(usize::from(*length))?;

@@ -36,8 +36,8 @@ impl Head {
             return None;
         }
         let times = match (present >> 6, fields) {
-            (2, [p @ ..]) => stamp(p, 2).map(|pts| (pts, pts)),
-            (3, [p @ ..]) => stamp(p, 3).zip(p.get(5..).and_then(|d| stamp(d, 1))),
+            (2, p) => stamp(p, 2).map(|pts| (pts, pts)),
+            (3, p) => stamp(p, 3).zip(p.get(5..).and_then(|d| stamp(d, 1))),
             _ => None,
         };
         Some(Head { times, scrambled: flags & 0x30 != 0, body: 9 + usize::from(*length) })

@@ -85,9 +85,6 @@ impl Monitor {
         }
         let mut es = payload;
         if starts {
-            if let Some(scanner) = &mut scanner {
-                scanner.begin(&mut |random_access| self.picture(n, &mut timed, random_access, at, out));
-            }
             if let Some(waiting) = timed.waiting.take() {
                 self.tell(n, Medium::Video, &waiting, RandomAccess::None, out);
             }

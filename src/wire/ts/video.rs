@@ -74,13 +74,8 @@ impl Scanner {
         (self.prepared, self.announced, self.half) = (false, None, false);
     }
 
-    /// A PES packet begins: with it a unit ends.
-    pub(super) fn begin(&mut self, told: &mut dyn FnMut(RandomAccess)) {
-        self.end(told);
-        self.zeros = 0;
-    }
-
-    /// The next bytes; `told` hears of each picture at its first slice.
+    /// The next bytes, across PES packets, which need not begin where a unit does; `told` hears of each picture at its
+    /// first slice.
     pub(super) fn scan(&mut self, mut bytes: &[u8], told: &mut dyn FnMut(RandomAccess)) {
         while !bytes.is_empty() {
             if self.wanted > 0 {

@@ -100,7 +100,7 @@ pub(super) const USUAL: &[(u8, u16, &[u8])] = &[(0x1b, VIDEO, &[]), (0x0f, AUDIO
 
 /// splice_null (ANSI/SCTE 35 clause 9.7.1).
 pub(super) fn splice_null() -> Vec<u8> {
-    section(0xfc, 0x30, &[0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xf0, 0, 0, 0, 0])
+    section(0xfc, 0x30, &[0, 0, 0, 0, 0, 0, 0, 0xff, 0xf0, 0, 0, 0, 0])
 }
 
 /// A section as the payload of its packets, the first with a pointer_field.

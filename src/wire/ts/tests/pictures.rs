@@ -10,7 +10,6 @@ fn told(codec: Codec, bytes: &[u8]) -> Vec<RandomAccess> {
         let mut scanner = Scanner::new(codec).unwrap();
         scanner.scan(&bytes[..cut], &mut |ra| all.push(ra));
         scanner.scan(&bytes[cut..], &mut |ra| all.push(ra));
-        scanner.begin(&mut |ra| all.push(ra));
         all
     };
     let whole = run(0);
