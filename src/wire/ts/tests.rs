@@ -8,10 +8,13 @@ use crate::base::label::Label;
 use build::{AUDIO, CUE, FPS, GOP, LEAD, PMT, PROGRAM, START, Sent, VIDEO, stream};
 use std::time::Duration;
 
+/// Programme, bytes, CRC good, carriage, clock, newest PTS.
+type Got = (u16, Vec<u8>, bool, Carriage, Option<u64>, Option<u64>);
+
 /// Everything that came out.
 #[derive(Default)]
 struct Heard {
-    sections: Vec<(u16, Vec<u8>, bool, Carriage, Option<u64>, Option<u64>)>,
+    sections: Vec<Got>,
     disguised: usize,
     units: Vec<Unit>,
     jumps: Vec<Jump>,
