@@ -1,6 +1,7 @@
 //! What the fuzz targets share: packets written as bytes, and the seeds of each target.
 
 use vedette::base::clock::Boot;
+use vedette::wire::psi::crc32_mpeg;
 use vedette::wire::rtp::Seen;
 
 /// Walks `bytes` as packets: control (1 marker, 2 steps of time in seconds, 4 foreign type, 8 steps of
@@ -35,6 +36,68 @@ const SPS_H264: &[u8] =
     b"\x67\x64\x00\x28\xac\xd9\x40\x78\x02\x27\xa9\xb0\x11\x00\x00\x03\x00\x01\x00\x00\x03\x00\x32\x0f\x18\x31\x96";
 const SPS_H265: &[u8] = b"\x42\x01\x01\x01\x60\x00\x00\x03\x00\x90\x00\x00\x03\x00\x00\x03\x00\x78\xa0\x03\xc0\x80\x10\xe7\x55\x96\x56\x69\x24\xca\xf0\x16\x80\x80\x00\x00\x03\x00\x80\x00\x00\x0c\x84";
 
+/// Gives every section that lies whole in one packet the CRC it should have, so that what is mutated is read; one whose
+/// last byte is odd keeps its own.
+pub fn repair(stream: &mut [u8]) {
+    for packet in stream.chunks_exact_mut(188) {
+        let [0x47, flags, _, 0x10..=0x1f, 0, section @ ..] = packet else { continue };
+        let length = 3 + usize::from(u16::from_be_bytes([section[1] & 0x0f, section[2]]));
+        let even = |section: &&mut [u8]| section.last().is_some_and(|b| b % 2 == 0);
+        if let (true, Some(section)) = (*flags & 0x40 != 0 && length >= 7, section.get_mut(..length).filter(even)) {
+            let (body, crc) = section.split_at_mut(length - 4);
+            crc.copy_from_slice(&crc32_mpeg(body).to_be_bytes());
+        }
+    }
+}
+
+/// A transport packet: PID with the flag of a start, whether it has a payload and what before it, then the payload.
+fn transport(pid: u16, cc: u8, field: &[u8], payload: &[u8]) -> Vec<u8> {
+    let start = if field.is_empty() { 0x10 } else { 0x30 };
+    let mut bytes = vec![0x47, (pid >> 8) as u8, pid as u8, start | cc & 15];
+    bytes.extend([field, payload].concat());
+    bytes.resize(188, 0xff);
+    bytes
+}
+
+/// Two programmes of H.264, H.265, MPEG-2, audio, cues and private data.
+fn multiplex() -> Vec<u8> {
+    const STARTS: u16 = 0x4000;
+    const PAT: &[u8] = b"\0\0\xb0\x11\0\x01\xc1\0\0\0\x01\xe0\x20\0\x02\xe0\x21\0\0\0\0";
+    const PMT: &[u8] = b"\0\x02\xb0\x26\0\x01\xc1\0\0\xe1\0\xf0\x06\x05\x04CUEI\x1b\xe1\0\xf0\0\x0f\xe1\x01\xf0\0\x86\xe1\x02\xf0\0\x06\xe1\x05\xf0\0\0\0\0\0";
+    const OTHER: &[u8] = b"\0\x02\xb0\x17\0\x02\xc1\0\0\xe1\x03\xf0\0\x24\xe1\x03\xf0\0\x02\xe1\x04\xf0\0\0\0\0\0";
+    const NULL: &[u8] = b"\0\xfc\x30\x11\0\0\0\0\0\0\0\xff\xf0\0\0\0\0\0\0\0\0";
+    let pes = |id: u8, frame: u8, es: &[u8]| {
+        [&[0, 0, 1, id, 0, 0, 0x80, 0x80, 5, 0x21, 0, 1 | frame << 1, 0x1c, 1], es].concat()
+    };
+    let (mut stream, mut cc) = (Vec::new(), [0u8; 6]);
+    for frame in 0..4u8 {
+        stream.push(transport(STARTS, frame, &[], PAT));
+        stream.push(transport(STARTS | 0x20, frame, &[], PMT));
+        stream.push(transport(STARTS | 0x21, frame, &[], OTHER));
+        stream.push(transport(STARTS | 0x102, frame, &[], NULL));
+        for (n, (id, es)) in [
+            (0xe0, &[&[0, 0, 1][..], SPS_H264, b"\0\0\x01\x65\x88"].concat()),
+            (0xc0, &vec![0x5a; 40]),
+            (0xe0, &[&[0, 0, 1][..], SPS_H265, b"\0\0\x01\x26\x01\xaf"].concat()),
+            (
+                0xe1,
+                &b"\0\0\x01\xb3\x2d\x02\x40\x33\0\0\0\0\0\0\x01\xb8\0\0\0\x40\0\0\x01\0\0\x08\0\0\0\x01\x01\x12"
+                    .to_vec(),
+            ),
+            (0xbd, &NULL[1..].to_vec()),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let pid = STARTS | [0x100, 0x101, 0x103, 0x104, 0x105][n];
+            let field = [7, 0x10, 0, 0, 0x10 * frame, 0, 0x7e, 0];
+            stream.push(transport(pid, cc[n], &field, &pes(id, frame, es)));
+            cc[n] += 1;
+        }
+    }
+    stream.concat()
+}
+
 /// The seeds of every target, by its name.
 pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let stream = |codec: u8, payloads: &[&[u8]]| {
@@ -58,6 +121,8 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("rtp", stream(1, &[SPS_H265, b"\x62\x01\x93\xaf", b"\x62\x01\x13\0", b"\x62\x01\x53\0"])),
         ("rtp", stream(1, &[b"\x60\x01\0\x03\x40\x01\x0c\0\x03\x26\x01\xaf", b"\x64\x01\x26\x10\xaa\xaf\0"])),
         ("rtp", stream(2, &[b"jpeg", b"jpeg"])),
+        ("ts", [&[0xfc, 40], &multiplex()[..]].concat()),
+        ("ts", [&[0x1b, 3], &multiplex()[..]].concat()),
         ("sdp", b"v=0\r\nm=video 0 RTP/AVP 96\r\nb=AS:5000\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1; sprop-parameter-sets=Z2QAKKzZQHgCJ6mwEQAAAwABAAADADIPGDGW,aO48gA==\r\na=framerate:25\r\na=x-dimensions:1920,1080\r\n".to_vec()),
         ("sdp", b"m=video 0 RTP/AVP 98\na=rtpmap:98 H265/90000\na=fmtp:98 sprop-sps=QgEBAWAAAAMAkAAAAwAAAwB4oAPAgBDnVZZWaSTK8BaAgAAAAwCAAAAMhA==\na=framesize:98 640-480\n".to_vec()),
         ("settings", bare.into_bytes()),
