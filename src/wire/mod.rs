@@ -2,6 +2,7 @@
 
 pub mod h26x;
 pub mod rtp;
+pub mod scte35;
 pub mod sdp;
 
 use crate::base::label::Label;
