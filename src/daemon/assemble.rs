@@ -5,11 +5,13 @@ use crate::base::fault::chain;
 use crate::base::pulse::Pulses;
 use crate::base::quit;
 use crate::base::ring::Ring;
+use crate::daemon::aliases::Aliases;
 use crate::daemon::catalogue;
 use crate::daemon::config::{self, Config};
 use crate::daemon::couriers::Couriers;
 use crate::daemon::hub::{Hub, Order, Own, settling};
 use crate::daemon::keeper::Keeper;
+use crate::daemon::notes::Notes;
 use crate::daemon::rules::{Broken, Rules};
 use crate::daemon::status::Desk;
 use crate::daemon::watchdog::Watchdog;
@@ -17,6 +19,7 @@ use crate::metric::book::Book;
 use crate::metric::labels::Labels;
 use crate::metric::latest::Latest;
 use crate::metric::ledger::Ledger;
+use crate::metric::memory::Memory;
 use crate::metric::roster::{Roll, Roster};
 use crate::probe::{Kit, Tap};
 use crate::sink::mqtt::camera::Cameras;
@@ -91,12 +94,18 @@ struct Parts {
 struct Known {
     node: config::Node,
     web: config::Web,
+    metrics: config::Metrics,
     store: store::Settings,
 }
 
 impl Known {
     fn of(config: &Config) -> Self {
-        Known { node: config.node.clone(), web: config.web.clone(), store: config.store.clone() }
+        Known {
+            node: config.node.clone(),
+            web: config.web.clone(),
+            metrics: config.metrics.clone(),
+            store: config.store.clone(),
+        }
     }
 }
 
@@ -134,13 +143,16 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
     let dirs = store::Dirs { state: place.state_dir.clone(), runtime: place.runtime_dir.clone() };
     let (store, events) = Store::open(&dirs, config.store.clone(), clock.clone(), world.boot_id.clone(), &pulses)?;
 
-    let rules = Rules::read(&*world.files, &config.alerts.rules, config.alerts.compat);
+    let names = catalogue::names(config.metrics.aliases);
+    let rules = Rules::read(&*world.files, &config.alerts.rules, config.alerts.compat, names);
     rules.tell();
     let broken = Broken::open(&book);
     broken.note(&rules);
-    let mut judge = Judge::new(rules.all(), catalogue::names(), extra);
+    let mut judge = Judge::new(rules.all(), names, extra);
     judge.hold(started.plus(settling(config.node.tick)));
     let (mut alerts, mut cameras) = (Alerts::new(&node), Cameras::new(&node));
+    let memory = Memory::default();
+    memory.restore(events.memories().await);
     let states = events.states().await;
     alerts.restore(&states);
     cameras.restore(&states);
@@ -177,6 +189,8 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
         tick: config.node.tick,
         reports: reports.clone(),
         latest: Latest::new(book.clone()),
+        aliases: config.metrics.aliases.then(|| Aliases::new(book.clone())),
+        names,
         rule_meters: alert::Meters::open(&book, &judge),
         judge,
         alerts,
@@ -199,6 +213,7 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
         judged: judged_sender,
         pulse: pulses.add("hub"),
         own: Own::open(&book),
+        notes: Notes::default(),
         hushed: false,
     };
 
@@ -228,7 +243,7 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
 
     let mut parts = Parts {
         config: Known::of(&config),
-        keeper: Keeper::new(clock.clone(), Tap::new(reports)),
+        keeper: Keeper::new(clock.clone(), Tap::new(reports, memory)),
         place,
         world,
         service: service.clone(),
@@ -351,9 +366,10 @@ impl Parts {
                     tracing::warn!(file = %self.place.config.display(), mistake = %warning, "configuration has a better way");
                 }
                 if Known::of(&config) != self.config {
-                    tracing::warn!("changes of [node], [web] and [store] take effect at the next start");
+                    tracing::warn!("changes of [node], [web], [metrics] and [store] take effect at the next start");
                 }
-                let rules = Rules::read(&*self.world.files, &config.alerts.rules, config.alerts.compat);
+                let names = catalogue::names(self.config.metrics.aliases);
+                let rules = Rules::read(&*self.world.files, &config.alerts.rules, config.alerts.compat, names);
                 rules.tell();
                 self.broken.note(&rules);
                 if rules.broken() {

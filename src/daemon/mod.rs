@@ -1,11 +1,13 @@
 //! Floor 5. The running daemon: put together, kept at work, reloaded, stopped.
 
+pub mod aliases;
 pub mod assemble;
 pub mod catalogue;
 pub mod config;
 mod couriers;
 mod hub;
 mod keeper;
+mod notes;
 mod process;
 pub mod rules;
 mod status;
