@@ -5,13 +5,15 @@ SHELL := /bin/bash
 export PATH := $(HOME)/.cargo/bin:$(PATH):/usr/sbin:/sbin
 # Seconds of fuzzing per target inside `make test`; `make fuzz FUZZ=3600` for a campaign.
 FUZZ ?= 60
+# Sections that `make scte35` generates for the two crates, and for threefive, which takes a second for two thousand.
+SECTIONS ?= 2000000
 
 # Power cuts of one machine in `make powercut`, a boot each: half a minute, more on a busy builder.
 N ?= 20
 
-.PHONY: help demo test lint docs unit fuzz powercut deb bench print clean
+.PHONY: help demo test lint docs unit fuzz powercut deb scte35 bench print clean
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' Makefile | expand -t 10
 
 demo: ## three cameras, a broker and Vedette on this machine; Ctrl-C ends it
 	@tests/setup demo
@@ -51,6 +53,10 @@ fuzz:
 
 powercut: target/debian/vedette-test.deb ## a virtual machine whose mains fail N times while the store writes
 	CUTS=$(N) cargo nextest run --locked --test vm --run-ignored only --no-capture many_cuts
+
+scte35: ## our SCTE 35 decoder against two crates and threefive, over SECTIONS generated sections
+	@tests/setup test
+	SCTE35_SECTIONS=$(SECTIONS) SCTE35_THREEFIVE=20000 cargo nextest run --locked --no-capture --test scte35
 
 bench: ## speed and memory against peers in the same run; numbers go to BENCHMARKS.md
 	cargo bench --locked

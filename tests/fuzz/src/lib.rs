@@ -98,6 +98,35 @@ fn multiplex() -> Vec<u8> {
     stream.concat()
 }
 
+/// Of SCTE 35 2023r1 §14.
+const SAMPLES: &[&str] = &[
+    "/DA0AAAAAAAA///wBQb+cr0AUAAeAhxDVUVJSAAAjn/PAAGlmbAICAAAAAAsoKGKNAIAmsnRfg==",
+    "/DAvAAAAAAAA///wFAVIAACPf+/+c2nALv4AUsz1AAAAAAAKAAhDVUVJAAABNWLbowo=",
+    "/DAvAAAAAAAA///wBQb+dGKQoAAZAhdDVUVJSAAAjn+fCAgAAAAALKChijUCAKnMZ1g=",
+    "/DBIAAAAAAAA///wBQb+ek2ItgAyAhdDVUVJSAAAGH+fCAgAAAAALMvDRBEAAAIXQ1VFSUgAABl/nwgIAAAAACyk26AQAACZcuND",
+];
+
+/// One sample as the target takes it, and some pictures.
+fn sample(text: &str) -> Vec<u8> {
+    let section = vedette::base::base64::decode(text).expect("a sample");
+    [&[b'S', section.len() as u8][..], &section, b"v\x1ft\x01m\0"].concat()
+}
+
+/// A break with all that may happen to one: Out, repeat, pictures, jump, In, cancel.
+fn cues() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (out, operations) in [(0xcf, &b"v\x1f"[..]), (0xcf, b"v\x1fd\0"), (0x4f, b"j\x01v\x1ft\x0a"), (0x5f, b"m\0v\x1f")] {
+        let command = [&[0, 0, 0, 7, 0x7f, out][..], &[0xff, 0xff, 0xf2, 0x60, 0xa0][..if out == 0x5f { 0 } else { 5 }], &[0, 1, 0, 0]];
+        let command = command.concat();
+        let length = 17 + command.len() as u8;
+        bytes.extend([b'S', 3 + length, 0xfc, 0x30, length, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xf0, command.len() as u8, 5]);
+        bytes.extend(command);
+        bytes.extend([0; 6]);
+        bytes.extend(operations);
+    }
+    bytes
+}
+
 /// The seeds of every target, by its name.
 pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let stream = |codec: u8, payloads: &[&[u8]]| {
@@ -123,6 +152,8 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("rtp", stream(2, &[b"jpeg", b"jpeg"])),
         ("ts", [&[0xfc, 40], &multiplex()[..]].concat()),
         ("ts", [&[0x1b, 3], &multiplex()[..]].concat()),
+        ("scte35", cues()),
+        ("scte35", SAMPLES.iter().flat_map(|text| sample(text)).collect()),
         ("sdp", b"v=0\r\nm=video 0 RTP/AVP 96\r\nb=AS:5000\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1; sprop-parameter-sets=Z2QAKKzZQHgCJ6mwEQAAAwABAAADADIPGDGW,aO48gA==\r\na=framerate:25\r\na=x-dimensions:1920,1080\r\n".to_vec()),
         ("sdp", b"m=video 0 RTP/AVP 98\na=rtpmap:98 H265/90000\na=fmtp:98 sprop-sps=QgEBAWAAAAMAkAAAAwAAAwB4oAPAgBDnVZZWaSTK8BaAgAAAAwCAAAAMhA==\na=framesize:98 640-480\n".to_vec()),
         ("settings", bare.into_bytes()),
