@@ -1,5 +1,6 @@
 use super::*;
 use crate::world::clock::System;
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io::Write;
 use std::net::UdpSocket;
@@ -12,33 +13,38 @@ fn clock() -> Clock {
     Clock::new(System)
 }
 
-async fn open(source: &Source) -> Result<Box<dyn Feed>, Broken> {
-    Real.open(source, &clock()).await
+/// A feed and what came of it that nobody asked for yet.
+struct Heard {
+    feed: Box<dyn Feed>,
+    waiting: VecDeque<Option<Vec<u8>>>,
+}
+
+async fn open(source: &Source) -> Result<Heard, Broken> {
+    Ok(Heard { feed: Real.open(source, &clock()).await?, waiting: VecDeque::new() })
+}
+
+impl Heard {
+    /// What comes next: the bytes of one event, or `None` for [`Event::Reopened`].
+    async fn next(&mut self) -> Option<Vec<u8>> {
+        let came = poll_fn(|cx| {
+            let broken = self.feed.poll(cx, &mut |event| {
+                self.waiting.push_back(match event {
+                    Event::Bytes { bytes, .. } => Some(bytes.to_owned()),
+                    Event::Reopened => None,
+                });
+            });
+            match (broken, self.waiting.pop_front()) {
+                (Poll::Ready(broken), _) => Poll::Ready(Err(broken)),
+                (Poll::Pending, Some(next)) => Poll::Ready(Ok(next)),
+                (Poll::Pending, None) => Poll::Pending,
+            }
+        });
+        clock().within(SOON, came).await.expect("something came").expect("the feed goes on")
+    }
 }
 
 async fn refused(source: Source) -> Reason {
     open(&source).await.err().expect("it cannot be opened").reason
-}
-
-/// What comes next: the bytes of one event, or `None` for [`Event::Reopened`].
-async fn next(feed: &mut dyn Feed) -> Option<Vec<u8>> {
-    let mut got = Vec::new();
-    let came = poll_fn(|cx| {
-        let broken = feed.poll(cx, &mut |event| {
-            got.push(match event {
-                Event::Bytes { bytes, .. } => Some(bytes.to_owned()),
-                Event::Reopened => None,
-            });
-        });
-        match broken {
-            Poll::Ready(broken) => Poll::Ready(Err(broken)),
-            Poll::Pending if got.is_empty() => Poll::Pending,
-            Poll::Pending => Poll::Ready(Ok(())),
-        }
-    });
-    clock().within(SOON, came).await.expect("something came").expect("the feed goes on");
-    assert_eq!(got.len(), 1, "one thing at a time");
-    got.remove(0)
 }
 
 fn udp(to: &str, interface: Option<&str>) -> Source {
@@ -62,9 +68,9 @@ async fn a_datagram_comes_whole_and_a_port_is_not_shared() {
     let mut feed = open(&udp(&to, None)).await.unwrap();
     for len in [188, 1316, 65_507] {
         speaker().send_to(&vec![0x47; len], &to).unwrap();
-        assert_eq!(next(&mut *feed).await.unwrap().len(), len);
+        assert_eq!(feed.next().await.unwrap().len(), len);
     }
-    assert_eq!(feed.dropped(), Some(0));
+    assert_eq!(feed.feed.dropped(), Some(0));
     assert_eq!(refused(udp(&to, None)).await, Reason::InUse);
 }
 
@@ -78,9 +84,9 @@ async fn two_groups_on_one_port_do_not_hear_each_other_and_two_listeners_share_a
     let mut other = open(&Source::Udp { to: south.parse().unwrap(), interface: Some(own) }).await.unwrap();
     speaker().send_to(b"south", &south).unwrap();
     speaker().send_to(b"north", &north).unwrap();
-    assert_eq!(next(&mut *first).await.unwrap(), b"north");
-    assert_eq!(next(&mut *second).await.unwrap(), b"north");
-    assert_eq!(next(&mut *other).await.unwrap(), b"south");
+    assert_eq!(first.next().await.unwrap(), b"north");
+    assert_eq!(second.next().await.unwrap(), b"north");
+    assert_eq!(other.next().await.unwrap(), b"south");
 }
 
 #[tokio::test]
@@ -92,10 +98,10 @@ async fn what_the_kernel_dropped_is_counted() {
     for _ in 0..sent {
         speaker.send_to(&[0x47; 1316], &to).unwrap();
     }
-    let dropped = feed.dropped().unwrap();
+    let dropped = feed.feed.dropped().unwrap();
     let mut got = 0;
     let all = poll_fn(|cx| {
-        let _broken = feed.poll(cx, &mut |_| got += 1);
+        let _broken = feed.feed.poll(cx, &mut |_| got += 1);
         if got + dropped == sent { Poll::Ready(()) } else { Poll::Pending }
     });
     clock().within(SOON, all).await.expect("all that was not dropped came");
@@ -128,9 +134,9 @@ async fn a_pipe_waits_for_its_writer_and_for_the_next_one() {
     for text in ["one", "two"] {
         let mut writer = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
         writer.write_all(text.as_bytes()).unwrap();
-        assert_eq!(next(&mut *feed).await.unwrap(), text.as_bytes());
+        assert_eq!(feed.next().await.unwrap(), text.as_bytes());
         drop(writer);
-        assert_eq!(next(&mut *feed).await, None);
+        assert_eq!(feed.next().await, None);
     }
 }
 
@@ -145,14 +151,14 @@ async fn a_growing_file_is_followed_from_its_end_over_cutting_and_replacing() {
     };
     // The first read comes to the old end; what is appended later is new whether it came before or after it.
     append("one");
-    assert_eq!(next(&mut *feed).await.unwrap(), b"one");
+    assert_eq!(feed.next().await.unwrap(), b"one");
     std::fs::write(&path, "two").unwrap();
-    assert_eq!(next(&mut *feed).await, None, "it became shorter");
-    assert_eq!(next(&mut *feed).await.unwrap(), b"two");
+    assert_eq!(feed.next().await, None, "it became shorter");
+    assert_eq!(feed.next().await.unwrap(), b"two");
     std::fs::write(dir.path().join("new"), "three").unwrap();
     std::fs::rename(dir.path().join("new"), &path).unwrap();
-    assert_eq!(next(&mut *feed).await, None, "it is another one");
-    assert_eq!(next(&mut *feed).await.unwrap(), b"three");
+    assert_eq!(feed.next().await, None, "it is another one");
+    assert_eq!(feed.next().await.unwrap(), b"three");
 }
 
 #[tokio::test]
@@ -163,7 +169,7 @@ async fn a_whole_file_ends() {
     let mut feed = open(&Source::Whole(path)).await.unwrap();
     let mut got = 0;
     let broken = poll_fn(|cx| {
-        feed.poll(cx, &mut |event| {
+        feed.feed.poll(cx, &mut |event| {
             if let Event::Bytes { bytes, .. } = event {
                 got += bytes.len();
             }
