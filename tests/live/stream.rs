@@ -1,0 +1,1 @@
+//! Transport streams over UDP, multicast, RTP and files, watched by the whole daemon.
