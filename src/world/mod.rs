@@ -8,6 +8,7 @@ pub mod feed;
 pub mod files;
 pub mod listener;
 pub mod net;
+pub mod post;
 pub mod rtsp;
 pub mod service;
 
