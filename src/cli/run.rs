@@ -68,7 +68,7 @@ async fn daemon(place: Place) -> Result<u8, Box<dyn std::error::Error>> {
         rtsp: Arc::new(rtsp::line::Retina),
         files: Arc::new(files::Disk),
         broker: Arc::new(broker::Mqtt),
-        feed: Arc::new(feed::Real),
+        feed: Arc::new(feed::Real::default()),
     };
     let hostname = service::hostname()?;
     match assemble::run(place, world, &hostname, systemd).await {

@@ -1,19 +1,25 @@
 //! Bytes of a transport stream with the time of their arrival: a [`Dial`] opens a [`Source`], and what comes is a
 //! [`Feed`] that ends for a [`Reason`] out of a closed set. What the bytes mean is `wire::ts`'s to say.
 //!
-//! The real ones are [`datagrams`] (UDP), [`file`] and [`fifo`]; [`script`] is their twin for tests.
+//! The real ones are [`Real`]'s; [`script`] is their twin for tests.
 
-pub mod datagrams;
-pub mod fifo;
-pub mod file;
+mod datagrams;
+mod fifo;
+mod file;
 pub mod script;
 
 use crate::base::clock::{Boot, Clock};
 use crate::base::label::Label;
+use crate::world::post::Post;
+use datagrams::Datagrams;
+use fifo::Fifo;
+use file::Stretches;
+use std::collections::HashMap;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::Mutex;
 use std::task::{Context, Poll};
 
 /// Most reads that a feed hands over before it lets other tasks run. 64 datagrams of seven packets are about 20 µs of
@@ -156,21 +162,33 @@ pub trait Feed: Send {
 }
 
 /// The machine's own sources.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Real;
+#[derive(Default)]
+pub struct Real {
+    /// One for each file, kept over its openings: calls that never came back stay bounded.
+    posts: Mutex<HashMap<PathBuf, Post>>,
+}
+
+impl Real {
+    fn post(&self, path: &Path, clock: &Clock) -> Post {
+        let mut posts = self.posts.lock().unwrap_or_else(|e| e.into_inner());
+        posts.entry(path.to_owned()).or_insert_with(|| Post::new("feed", clock.clone())).clone()
+    }
+}
 
 impl Dial for Real {
     fn open<'a>(&'a self, source: &'a Source, clock: &'a Clock) -> Opening<'a> {
-        let clock = clock.clone();
         Box::pin(async move {
-            Ok(match source {
+            let clock = clock.clone();
+            let (path, follow) = match source {
                 Source::Udp { to, interface } => {
-                    Box::new(datagrams::Datagrams::open(*to, interface.as_ref(), clock)?) as Box<dyn Feed>
+                    return Ok(Box::new(Datagrams::open(*to, interface.as_ref(), clock)?) as Box<dyn Feed>);
                 }
-                Source::Growing(path) => Box::new(file::Stretches::follow(path, clock).await?),
-                Source::Whole(path) => Box::new(file::Stretches::whole(path, clock).await?),
-                Source::Fifo(path) => Box::new(fifo::Fifo::open(path, clock)?),
-            })
+                Source::Fifo(path) => return Ok(Box::new(Fifo::open(path, clock)?) as Box<dyn Feed>),
+                Source::Growing(path) => (path, true),
+                Source::Whole(path) => (path, false),
+            };
+            let post = self.post(path, &clock);
+            Ok(Box::new(Stretches::open(path, follow, clock, post).await?) as Box<dyn Feed>)
         })
     }
 }

@@ -35,8 +35,7 @@ pub(super) enum Outcome {
 }
 
 impl Label for Outcome {
-    const ALL: &'static [Self] =
-        &[Outcome::Passed, Outcome::Lost, Outcome::Late, Outcome::Retimed, Outcome::Private];
+    const ALL: &'static [Self] = &[Outcome::Passed, Outcome::Lost, Outcome::Late, Outcome::Retimed, Outcome::Private];
     fn label(self) -> &'static str {
         match self {
             Outcome::Passed => "passed",

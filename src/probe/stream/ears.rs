@@ -2,9 +2,10 @@
 
 use super::markers::markers;
 use crate::base::clock::{Boot, Clock};
+use crate::base::label::Label;
 use crate::metric::cues::Marker;
-use crate::wire::scte35::{self, CommandKind, Counts, Happening, Media, Policy, State, Tracker};
-use crate::wire::ts::{CueState, Jump, Listener, Medium, Program, Section, Unit};
+use crate::wire::scte35::{self, CommandKind, Counts, Happening, Policy, State, Tracker};
+use crate::wire::ts::{CueState, Jump, Listener, Program, Section, Unit};
 use std::collections::BTreeMap;
 
 /// Programmes whose cues are followed. A multiplex of a satellite transponder has about twenty.
@@ -27,8 +28,8 @@ pub(super) struct Ears {
     untold: u64,
     /// What an encoder must pass on, since the last report.
     markers: Vec<Marker>,
-    /// Sections by what was wrong with them: none, any.
-    sections: [BTreeMap<CommandKind, u64>; 2],
+    /// Sections that were in order, and that were not, by command.
+    sections: [[u64; CommandKind::ALL.len()]; 2],
     /// Sections where no splicer looks.
     disguised: u64,
     changed: bool,
@@ -140,7 +141,7 @@ impl Ears {
 
     /// Sections of a command that were in order, or were not.
     pub(super) fn sections(&self, command: CommandKind, well: bool) -> u64 {
-        self.sections[usize::from(!well)].get(&command).copied().unwrap_or(0)
+        self.sections[usize::from(!well)][command as usize]
     }
 
     /// What is to be remembered, where it changed since the last call.
@@ -178,7 +179,7 @@ impl Listener for Ears {
             return;
         }
         let well = decoded.crc_ok && !decoded.defects.grave();
-        *self.sections[usize::from(!well)].entry(decoded.kind()).or_default() += 1;
+        self.sections[usize::from(!well)][decoded.kind() as usize] += 1;
         if self.tracker(section.program).is_none() {
             return;
         }
@@ -189,11 +190,9 @@ impl Listener for Ears {
     }
 
     fn access_unit(&mut self, unit: &Unit) {
-        let media = match unit.medium {
-            Medium::Video => Media::Video(unit.random_access),
-            Medium::Audio => Media::Audio,
-        };
-        self.hear(unit.program, unit.at, |tracker, out| tracker.access_unit(unit.pts, media, unit.at, out));
+        self.hear(unit.program, unit.at, |tracker, out| {
+            tracker.access_unit(unit.pts, unit.medium, unit.random_access, unit.at, out);
+        });
     }
 
     fn discontinuity(&mut self, program: u16, _jump: Jump, at: Boot) {

@@ -1,10 +1,10 @@
 //! The kinds of markers that can be waited for, as one closed set; and what of a section an encoder must pass on.
 
+use crate::base::clock::Boot;
 use crate::base::label::Label;
 use crate::metric::cues::{Key, Marker};
-use crate::wire::scte35::{Command, CommandKind, Decoded, SegmentationType, Seen};
+use crate::wire::scte35::{Command, CommandKind, Decoded, Seen, SegmentationType};
 use crate::wire::ts::{Section, clock33};
-use crate::base::clock::Boot;
 
 /// What to wait for: any section, any Out or In, a command, a segmentation type.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]

@@ -1,7 +1,8 @@
-//! A file, whole or while it grows. Reads happen off the runtime's workers, since a file system may hang.
+//! A file, whole or while it grows. Reads happen at a [`Post`], since a file system may hang.
 
 use super::{BURST, Broken, Event, Feed, Later, Reason, Take};
 use crate::base::clock::Clock;
+use crate::world::post::{Hung, Post};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
@@ -73,58 +74,38 @@ enum Next {
 /// A file under our eyes.
 pub struct Stretches {
     clock: Clock,
+    post: Post,
     next: Option<Next>,
 }
 
 impl Stretches {
-    /// From its present end on, for ever.
+    /// Opens it: to `follow` it from its present end for ever, or to read it from its start to its present end.
     ///
     /// # Errors
     /// It is not there, is no regular file, may not be read, or its file system does not answer.
-    pub async fn follow(path: &Path, clock: Clock) -> Result<Stretches, Broken> {
-        Stretches::open(path, clock, true).await
-    }
-
-    /// From its start to its present end.
-    ///
-    /// # Errors
-    /// As [`Stretches::follow`].
-    pub async fn whole(path: &Path, clock: Clock) -> Result<Stretches, Broken> {
-        Stretches::open(path, clock, false).await
-    }
-
-    async fn open(path: &Path, clock: Clock, follow: bool) -> Result<Stretches, Broken> {
+    pub async fn open(path: &Path, follow: bool, clock: Clock, post: Post) -> Result<Stretches, Broken> {
         let path = path.to_owned();
-        let place =
-            aside(&clock, "open", move || Place::open(&path, follow)).await?.map_err(|error| match error.kind() {
-                io::ErrorKind::InvalidInput => Broken { reason: Reason::WrongKind, doing: "open", source: Some(error) },
-                _ => Broken::io("open", error),
-            })?;
-        Ok(Stretches { next: Some(read(&clock, place)), clock })
+        let opened = post.ask(LIMIT, move || Place::open(&path, follow)).await.map_err(|hung| broken("open", hung))?;
+        let place = opened.map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidInput => Broken { reason: Reason::WrongKind, doing: "open", source: Some(error) },
+            _ => Broken::io("open", error),
+        })?;
+        Ok(Stretches { next: Some(read(&post, place)), clock, post })
     }
 }
 
-/// Runs what may block on a thread of its own kind, for at most [`LIMIT`].
-async fn aside<T: Send + 'static>(
-    clock: &Clock,
-    doing: &'static str,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Broken> {
-    match clock.within(LIMIT, tokio::task::spawn_blocking(work)).await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(gone)) => Err(Broken { reason: Reason::Other, doing, source: Some(io::Error::other(gone)) }),
-        Err(_late) => Err(Broken::new(Reason::Hung, doing)),
-    }
+fn broken(doing: &'static str, hung: Hung) -> Broken {
+    Broken { reason: Reason::Hung, doing, source: Some(io::Error::other(hung)) }
 }
 
-fn read(clock: &Clock, mut place: Place) -> Next {
-    let clock = clock.clone();
+fn read(post: &Post, mut place: Place) -> Next {
+    let post = post.clone();
     Next::Read(Box::pin(async move {
-        aside(&clock, "read", move || {
+        let work = move || {
             let got = place.read();
             (place, got)
-        })
-        .await
+        };
+        post.ask(LIMIT, work).await.map_err(|hung| broken("read", hung))
     }))
 }
 
@@ -135,7 +116,7 @@ impl Feed for Stretches {
                 // Polled again after its end.
                 None => return Poll::Ready(Broken::new(Reason::Eof, "read")),
                 Some(Next::Look(look)) => match look.as_mut().poll(cx) {
-                    Poll::Ready(place) => self.next = Some(read(&self.clock, place)),
+                    Poll::Ready(place) => self.next = Some(read(&self.post, place)),
                     Poll::Pending => return Poll::Pending,
                 },
                 Some(Next::Read(reading)) => {
@@ -167,7 +148,7 @@ impl Feed for Stretches {
                             return Poll::Ready(Broken::io("read", error));
                         }
                     }
-                    self.next = Some(read(&self.clock, place));
+                    self.next = Some(read(&self.post, place));
                 }
             }
         }

@@ -20,7 +20,7 @@ struct Heard {
 }
 
 async fn open(source: &Source) -> Result<Heard, Broken> {
-    Ok(Heard { feed: Real.open(source, &clock()).await?, waiting: VecDeque::new() })
+    Ok(Heard { feed: Real::default().open(source, &clock()).await?, waiting: VecDeque::new() })
 }
 
 impl Heard {

@@ -46,14 +46,14 @@ pub(crate) struct Names {
 impl Names {
     pub(crate) fn open(kit: &mut Kit, id: &str, output: bool) -> Names {
         let injected = |kit: &mut Kit, kind: CommandKind| {
-            let one = |kit: &mut Kit, well: bool, l| (well, kit.own(&INJECTED, [kind.label(), l]), 0);
+            let one = |kit: &mut Kit, well: bool, l| (well, kit.shared(&INJECTED, [kind.label(), l]), 0);
             (kind, [one(kit, true, "true"), one(kit, false, "false")])
         };
         let kinds = |wanted: bool| CommandKind::ALL.iter().filter(move |_| wanted);
         Names {
             generated: kinds(!output).map(|kind| (*kind, kit.own(&GENERATED, [kind.label(), id]))).collect(),
             injected: kinds(output).map(|kind| injected(kit, *kind)).collect(),
-            scheduled: ["announced", "open", "overdue"].map(|status| kit.own(&SCHEDULED, [status])),
+            scheduled: ["announced", "open", "overdue"].map(|status| kit.shared(&SCHEDULED, [status])),
             kbps: kit.read(&KBPS, [id], CADENCE),
         }
     }

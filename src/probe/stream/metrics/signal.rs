@@ -61,12 +61,8 @@ pub(crate) static LAST_PACKET: Desc<1> = seconds(
     "ts_last_packet_timestamp_seconds",
     "Unix time at which the last transport packet came, by this box's wall clock; stays when the signal goes",
 );
-pub(crate) static PACKETS: Desc<2> = Desc::counter(
-    "ts_packets_total",
-    Unit::Count,
-    ["stream_id", "role"],
-    "Transport packets by what their PID is for",
-);
+pub(crate) static PACKETS: Desc<2> =
+    Desc::counter("ts_packets_total", Unit::Count, ["stream_id", "role"], "Transport packets by what their PID is for");
 pub(crate) static RATE: Desc<2> = Desc::gauge(
     "ts_bits_per_second",
     Unit::BitsPerSecond,
@@ -207,11 +203,8 @@ impl Signals {
             let states = ["declared", "delivering"].map(|state| kit.read(&PIDS, [id, l, state], CADENCE));
             (role, states, kit.read(&PTS_INTERVAL, [id, l], CADENCE))
         };
-        let cue_pids = [
-            (CueState::Declared, "declared"),
-            (CueState::Former, "former"),
-            (CueState::Disguised, "disguised"),
-        ];
+        let cue_pids =
+            [(CueState::Declared, "declared"), (CueState::Former, "former"), (CueState::Disguised, "disguised")];
         let made = Indicator::ALL.iter().filter(|i| priority3 || i.priority() < 3);
         Signals {
             up: own(kit, &UP),
