@@ -4,9 +4,6 @@ use crate::base::clock::Boot;
 use crate::metric::note::{Field, Note};
 use crate::wire::scte35::{CommandKind, Happening, News, Value};
 
-/// Notes of one stream and second. A sender that makes more is broken, and the counts tell all.
-pub(super) const MOST: usize = 16;
-
 /// Whether it is told one by one. Heartbeats and repeats are counted only: they come by the second.
 pub(super) fn telling(happening: &Happening) -> bool {
     match happening {

@@ -73,6 +73,7 @@ impl Watch {
     }
 
     async fn watch(&mut self, tap: &Tap, quit: &Quit) -> Result<(), Failed> {
+        self.report(tap, Some(Signal::Waiting));
         loop {
             let dial = self.dial.clone();
             let opened = tokio::select! {
@@ -89,7 +90,7 @@ impl Watch {
                 End::Silent => {}
                 End::Broken(broken) => {
                     let failure = Failure::Feed(broken.reason);
-                    self.report(tap, Some(failure));
+                    self.report(tap, Some(Signal::Down(failure)));
                     return Err(Failed {
                         why: why(failure),
                         what: format!("watching stream {}", self.plan.id),
@@ -136,22 +137,19 @@ impl Watch {
         }
     }
 
-    /// Reports as of now; true where there is a signal. `broken`: the source is gone for this.
-    fn report(&mut self, tap: &Tap, broken: Option<Failure>) -> bool {
+    /// Reports as of now; true where there is a signal. `known`: where that is to be judged by more than what came in.
+    fn report(&mut self, tap: &Tap, known: Option<Signal>) -> bool {
         let now = self.clock.now();
         let mut notes = Vec::new();
         self.intake.monitor.idle(now.boot);
         let facts = self.intake.monitor.facts(now.boot);
-        let signal = match broken {
-            Some(failure) => Signal::Down(failure),
-            None => self.intake.signal(now.boot, facts.last_packet),
-        };
+        let signal = known.unwrap_or_else(|| self.intake.signal(now.boot, facts.last_packet));
         let mut report = Report::new(Window { from: now.boot, to: now.boot });
         let up = self.judge(&mut report, signal, &facts, &now, &mut notes);
         self.signals.always(&mut report, &now, up.is_some(), &self.intake, &facts);
         self.cues(&mut report, &now, up, &facts, &mut notes);
         self.names.fill(&mut report, &self.intake.ears, &self.cues, facts.net_bitrate.filter(|_| up.is_some()));
-        for note in notes.into_iter().take(notes::MOST) {
+        for note in notes {
             report.note(note);
         }
         if let Some(memory) = self.intake.ears.memory() {
@@ -232,7 +230,7 @@ impl Session for Watch {
     }
 
     fn fallen(&mut self, tap: &Tap) {
-        self.report(tap, Some(Failure::Panic));
+        self.report(tap, Some(Signal::Down(Failure::Panic)));
     }
 }
 
