@@ -70,7 +70,8 @@ fn notes(heard: &[Heard], stream: &str, kind: &str) -> Vec<Value> {
 
 /// The plan: a heartbeat; a break that is announced twice and returns; one by time_signal with an adjustment; a section
 /// with a wrong CRC; and one that comes late and ends by itself.
-fn planned(returning: bool) -> Clip {
+/// With it the seconds of the programme that had been sent when each section came.
+fn planned(returning: bool) -> (Clip, Vec<f64>) {
     let mut clip = Clip::base().declare_cues(0.0, 0x86);
     let at = |seconds: f64| clip.pts(seconds);
     let (out, back) =
@@ -89,12 +90,9 @@ fn planned(returning: bool) -> Clip {
         (24.0, Cue::time_signal(Some(at(26.0))).segmentation(0x4800_008e, 0x35, None)),
         (30.0, Cue::insert(10, true, Some(at(31.0)), Some((3 * HZ, true)))),
     ];
-    for (seconds, cue) in sections {
-        if returning || seconds != 13.0 {
-            clip.inject(seconds, &cue.section());
-        }
-    }
-    clip
+    let sections = sections.into_iter().filter(|(seconds, _)| returning || *seconds != 13.0);
+    let places = sections.map(|(seconds, cue)| clip.inject(seconds, &cue.section())).collect();
+    (clip, places)
 }
 
 fn near(what: &str, value: f64, wanted: f64, within: f64) {

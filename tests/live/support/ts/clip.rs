@@ -83,8 +83,9 @@ impl Clip {
         self
     }
 
-    /// Puts a section in the place of the first null packets after `seconds`.
-    pub fn inject(&mut self, seconds: f64, section: &[u8]) -> &mut Clip {
+    /// Puts a section in the place of the first null packets after `seconds`. Returns the place of its end: seconds from
+    /// the first video PTS to the newest before it.
+    pub fn inject(&mut self, seconds: f64, section: &[u8]) -> f64 {
         let mut at = self.at(seconds);
         let mut rest = section;
         let mut first = true;
@@ -108,7 +109,8 @@ impl Clip {
             first = false;
             self.packets[at] = packet;
         }
-        self
+        let newest = self.packets[..at].iter().rev().find_map(video_pts).expect("video before it");
+        (newest.wrapping_sub(self.first) & MASK) as f64 / HZ as f64
     }
 
     /// Packets from `from` to `to` seconds.
