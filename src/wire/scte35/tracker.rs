@@ -41,6 +41,8 @@ type Moment = i64;
 const JUMP: i64 = 10 * clock33::HZ as i64;
 /// A splice point further off than ten minutes, ticks, is not meant so.
 const FAR: i64 = 600 * clock33::HZ as i64;
+/// sap_type that says nothing (§9.6.1).
+const SAP_NOT_TOLD: u8 = 3;
 /// Markers of one section that are told; beyond it is no message but noise.
 const MOST_MARKS: usize = 32;
 /// Markers that are counted only and whose repeats are known, newest last.
@@ -136,6 +138,10 @@ impl Tracker {
     /// `wall` in Unix milliseconds, here and below.
     pub fn restore(&mut self, memory: &str, at: Boot, wall: i64) -> Result<(), serde_json::Error> {
         (self.events, self.heartbeat, self.clock) = memory::restore(memory, Instant { at: moment(at), wall })?;
+        self.points = Points::default();
+        for (key, direction, target, due) in self.events.coming() {
+            self.points.expect((key, direction), target, SAP_NOT_TOLD, due, self.clock.recent());
+        }
         Ok(())
     }
 
@@ -203,7 +209,7 @@ impl Tracker {
     }
 
     fn markers(&mut self, decoded: &Decoded<'_>, arrival: Arrival, out: &mut Vec<Happening>) {
-        let sap_type = decoded.header.map_or(3, |h| h.sap_type);
+        let sap_type = decoded.header.map_or(SAP_NOT_TOLD, |h| h.sap_type);
         let (mut marks, mut first) = (0, false);
         let mut target = None;
         marks::each(decoded, |act, cue| {
@@ -358,7 +364,7 @@ impl Tracker {
                     }
                     let end = clock33::add(*pts, *planned as i64);
                     let due = at.saturating_add(moments_of(*planned as i64));
-                    self.points.expect((*key, Direction::In), end, 3, due, self.clock.recent());
+                    self.points.expect((*key, Direction::In), end, SAP_NOT_TOLD, due, self.clock.recent());
                 }
                 Happening::Closed { actual, planned: Some(planned), .. } => {
                     self.duration_error = Some(actual - *planned as i64);

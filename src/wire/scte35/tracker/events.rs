@@ -14,6 +14,8 @@ const SAME: i64 = 450;
 const SAME_IMMEDIATE: Moment = 10_000_000_000;
 /// A section may overtake the pictures it belongs to by this, ns.
 const OVERTAKEN: Moment = 2_000_000_000;
+/// Such a section names a time this many times nearer to the new clock than to the old one.
+const CLEARLY: i64 = 4;
 /// A planned duration beyond six hours is not believed, ticks.
 const LONGEST_PLAN: u64 = 6 * 3600 * clock33::HZ;
 /// A break may be off its duration by one in so many.
@@ -304,10 +306,10 @@ impl Events {
     }
 
     /// The clock jumped from one PTS to another in `gap` ticks: what was announced on the old one will not come. A
-    /// section may overtake the pictures, so one of a moment ago whose time fits the new clock better stays.
+    /// section may overtake the pictures, so one of a moment ago whose time clearly fits the new clock stays.
     pub(super) fn jump(&mut self, (from, to): (u64, u64), gap: i64, at: Moment, out: &mut Vec<Happening>) {
         let lost = |event: &Event, target: u64| {
-            let nearer = clock33::diff(to, target).abs() < clock33::diff(from, target).abs();
+            let nearer = clock33::diff(to, target).abs() < clock33::diff(from, target).abs() / CLEARLY;
             !(nearer && at - event.last_at < OVERTAKEN)
         };
         for event in &mut self.0 {
@@ -335,12 +337,16 @@ impl Events {
 
     /// Whether a splice point of it is still to come.
     pub(super) fn awaits(&self, key: Key, direction: Direction) -> bool {
-        self.0.iter().any(|e| {
-            e.key == key
-                && match direction {
-                    Direction::Out => e.phase == Phase::Announced,
-                    Direction::In => e.back.flatten().is_some() && !matches!(e.phase, Phase::Done(_)),
-                }
+        self.coming().any(|(k, d, ..)| (k, d) == (key, direction))
+    }
+
+    /// Splice points that are still to come, with their time and when that is due.
+    pub(super) fn coming(&self) -> impl Iterator<Item = (Key, Direction, u64, Moment)> {
+        self.0.iter().flat_map(|e| {
+            let out =
+                e.target.filter(|_| e.phase == Phase::Announced).map(|target| (e.key, Direction::Out, target, e.due));
+            let back = e.back.flatten().filter(|_| !matches!(e.phase, Phase::Done(_)));
+            out.into_iter().chain(back.map(|back| (e.key, Direction::In, back, e.due)))
         })
     }
 

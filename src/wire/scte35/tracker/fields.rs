@@ -183,7 +183,7 @@ impl Point {
         ticks("pts_ticks", "pts_seconds", Some(self.target as i64), each);
         each("verdict", Value::Text(self.verdict.label()));
         for (name, offset) in
-            [("first_seconds", self.first), ("offset_seconds", self.offset), ("before_seconds", self.before)]
+            [("first_seconds", Some(self.first)), ("offset_seconds", self.offset), ("before_seconds", self.before)]
         {
             if let Some(offset) = offset {
                 each(name, Value::Number(seconds(offset)));

@@ -71,7 +71,7 @@ pub struct Point {
     pub target: u64,
     pub verdict: Verdict,
     /// From the splice point to the first access unit at or after it, ticks.
-    pub first: Option<i64>,
+    pub first: i64,
     /// From the splice point to the first random access point from 50 ms before to 6 s after it, ticks.
     pub offset: Option<i64>,
     /// From the splice point to the last random access point before it, ticks, negative.

@@ -112,10 +112,8 @@ impl Pending {
     }
 
     fn verdict(&self, frame: impl Fn() -> i64) -> Option<Point> {
-        // Nothing is known of a point before its pictures come.
-        if self.newest < -BEFORE {
-            return None;
-        }
+        // Before its first picture nothing is known of it.
+        let first = self.first?;
         // A tick or two are lost where frames do not fill whole ticks.
         let within = |d: i64| d.abs() <= frame() - 2;
         let verdict = match self.offset {
@@ -132,7 +130,7 @@ impl Pending {
             direction: self.direction,
             target: self.target,
             verdict,
-            first: self.first,
+            first,
             offset: self.offset.map(|(d, _)| d),
             before: self.before,
             broken_promise: verdict != Verdict::Conditioned && CLOSED.contains(&self.sap_type),
