@@ -192,8 +192,8 @@ impl Counts {
     pub fn of(&self, indicator: Indicator) -> u64 {
         self.indicators[indicator as usize]
     }
-    pub fn role(&self, role: Role) -> &RoleCounts {
-        &self.roles[role as usize]
+    pub fn role(&self, role: Role) -> RoleCounts {
+        self.roles[role as usize]
     }
     /// Packets of all PIDs.
     pub fn packets(&self) -> u64 {

@@ -14,8 +14,8 @@ use crate::wire::psi::Codec;
 const HEAD: usize = 512;
 /// Of an SEI so much is read.
 const SEI: usize = 128;
-/// Bytes searched at a time for a zero, without which no start code begins.
-const CHUNK: usize = 32;
+/// Bytes searched at a time for two zeros in a row, without which no start code begins.
+const CHUNK: usize = 64;
 
 /// MPEG-2 between a picture header and its first slice.
 #[derive(Copy, Clone)]
@@ -81,36 +81,46 @@ impl Scanner {
     }
 
     /// The next bytes; `told` hears of each picture at its first slice.
-    pub(super) fn scan(&mut self, bytes: &[u8], told: &mut dyn FnMut(RandomAccess)) {
-        for chunk in bytes.chunks(CHUNK) {
-            let idle = self.wanted == 0 && self.zeros == 0;
-            if idle && !chunk.iter().fold(false, |any, b| any | (*b == 0)) {
+    pub(super) fn scan(&mut self, mut bytes: &[u8], told: &mut dyn FnMut(RandomAccess)) {
+        while !bytes.is_empty() {
+            if self.wanted > 0 {
+                bytes = self.gather(bytes, told);
                 continue;
             }
-            for &byte in chunk {
-                self.one(byte, told);
+            match after_start(self.zeros, bytes) {
+                Some(after) => {
+                    (self.zeros, self.filled, self.wanted) = (0, 0, 1);
+                    bytes = &bytes[after..];
+                }
+                None => {
+                    let all = bytes.iter().rev().take_while(|b| **b == 0).count();
+                    self.zeros = (all + if all == bytes.len() { usize::from(self.zeros) } else { 0 }).min(2) as u8;
+                    return;
+                }
             }
         }
     }
 
-    fn one(&mut self, byte: u8, told: &mut dyn FnMut(RandomAccess)) {
-        if byte == 1 && self.zeros == 2 {
-            self.end(told);
-            (self.zeros, self.filled, self.wanted) = (0, 0, 1);
-            return;
+    /// Takes what is wanted of the unit that began last, and gives what is behind that.
+    fn gather<'a>(&mut self, bytes: &'a [u8], told: &mut dyn FnMut(RandomAccess)) -> &'a [u8] {
+        for (n, &byte) in bytes.iter().enumerate() {
+            if byte == 1 && self.zeros == 2 {
+                self.end(told);
+                (self.zeros, self.filled, self.wanted) = (0, 0, 1);
+                continue;
+            }
+            self.zeros = if byte == 0 { (self.zeros + 1).min(2) } else { 0 };
+            self.head[self.filled] = byte;
+            self.filled += 1;
+            if self.filled == 1 {
+                self.wanted = self.length(byte);
+            }
+            if self.filled >= self.wanted {
+                self.end(told);
+                return &bytes[n + 1..];
+            }
         }
-        self.zeros = if byte == 0 { (self.zeros + 1).min(2) } else { 0 };
-        if self.wanted == 0 {
-            return;
-        }
-        self.head[self.filled] = byte;
-        self.filled += 1;
-        if self.filled == 1 {
-            self.wanted = self.length(byte);
-        }
-        if self.filled >= self.wanted {
-            self.end(told);
-        }
+        &[]
     }
 
     /// How many bytes of a unit are wanted, by its first; 0 for none.
@@ -247,6 +257,35 @@ impl Scanner {
             self.picture = h26x::picture(codec, unit).or(self.picture);
         }
     }
+}
+
+/// Where the first start code (00 00 01) of these bytes ends, `zeros` zero bytes (2 at most) being right before them.
+fn after_start(zeros: u8, bytes: &[u8]) -> Option<usize> {
+    let mut zeros = usize::from(zeros);
+    let mut from = 0;
+    loop {
+        while let Some(0) = bytes.get(from) {
+            (zeros, from) = (zeros + 1, from + 1);
+        }
+        if zeros >= 2 && *bytes.get(from)? == 1 {
+            return Some(from + 1);
+        }
+        from += pair(bytes.get(from..)?)?;
+        zeros = 0;
+    }
+}
+
+/// Where the first two zero bytes in a row begin; coded pictures hardly hold any but in start codes.
+fn pair(bytes: &[u8]) -> Option<usize> {
+    let next = bytes.get(1..)?;
+    let both = |(a, b): (&u8, &u8)| a | b == 0;
+    for (n, (a, b)) in bytes.chunks(CHUNK).zip(next.chunks(CHUNK)).enumerate() {
+        // The whole chunk at once, without a branch: this is where a packet's time goes.
+        if a.iter().zip(b).fold(false, |any, ab| any | both(ab)) {
+            return a.iter().zip(b).position(both).map(|at| n * CHUNK + at);
+        }
+    }
+    None
 }
 
 /// ISO/IEC 13818-2 table 6-4.
