@@ -45,8 +45,6 @@ struct SlotMeta {
 struct Inner {
     /// Only what is open: an info series opens a new number at every reconnect, and nothing may be left of the old ones.
     series: BTreeMap<Series, Arc<Meta>>,
-    /// Who adds to a series that several have in common, in number.
-    shared: HashMap<Series, u32>,
     slots: BTreeMap<u32, SlotMeta>,
     /// Numbers given out so far.
     series_made: u32,
@@ -72,27 +70,6 @@ impl Book {
     pub fn open<const L: usize>(&self, desc: &'static Desc<L>, values: [&str; L], hold: Hold) -> Series {
         let labels = Labels::new(desc.labels.iter().zip(values));
         self.lock().open(desc.family(), labels, hold)
-    }
-
-    /// Opens a series that others open too, under the same name and labels; it is closed with the last of them.
-    pub fn share<const L: usize>(&self, desc: &'static Desc<L>, values: [&str; L], hold: Hold) -> Series {
-        let series = self.open(desc, values, hold);
-        *self.lock().shared.entry(series).or_default() += 1;
-        series
-    }
-
-    /// Lets go of series opened with [`Book::share`].
-    pub fn unshare(&self, series: &[Series]) {
-        let mut inner = self.lock();
-        for s in series {
-            let left = inner.shared.get(s).copied().unwrap_or(0).saturating_sub(1);
-            if left > 0 {
-                inner.shared.insert(*s, left);
-            } else {
-                inner.shared.remove(s);
-                inner.close(*s);
-            }
-        }
     }
 
     /// Opens all series of a histogram; they are also returned one by one, for [`Book::close`].
@@ -217,21 +194,6 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metric::desc::Unit;
-
-    static BREAKS: Desc<1> = Desc::gauge("breaks", Unit::Count, ["status"], "breaks");
-
-    #[test]
-    fn a_shared_series_stands_until_the_last_one_lets_go_of_it() {
-        let book = Book::default();
-        let both = [(); 2].map(|()| book.share(&BREAKS, ["open"], Hold::Own));
-        assert_eq!(both[0], both[1]);
-        book.unshare(&both[..1]);
-        assert!(book.meta(both[0]).is_some());
-        book.unshare(&both[1..]);
-        assert!(book.meta(both[0]).is_none());
-        assert!(book.lock().shared.is_empty());
-    }
 
     static STREAM: Desc<2> = Desc::info("camera_stream_info", ["camera_id", "codec"], "stream");
 

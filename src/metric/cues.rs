@@ -46,8 +46,6 @@ pub struct Standing {
     pub cue_pids: usize,
     /// Steps of its clock so far: targets before and after one do not compare.
     pub jumps: u64,
-    /// Breaks announced, open and overdue.
-    pub breaks: [u64; 3],
 }
 
 #[derive(Default)]
@@ -58,21 +56,14 @@ struct Lane {
     posted: u64,
 }
 
-#[derive(Default)]
-struct Inner {
-    lanes: BTreeMap<String, Lane>,
-    /// Sections at encoders' outputs by command, and whether all was well with them.
-    injected: BTreeMap<(&'static str, bool), u64>,
-}
-
 /// The board. Clones are the same one.
 #[derive(Clone, Default)]
-pub struct Cues(Arc<Mutex<Inner>>);
+pub struct Cues(Arc<Mutex<BTreeMap<String, Lane>>>);
 
 impl Cues {
     pub fn post(&self, stream: &str, marker: Marker) {
-        let mut inner = self.lock();
-        let lane = inner.lanes.entry(stream.to_owned()).or_default();
+        let mut lanes = self.lock();
+        let lane = lanes.entry(stream.to_owned()).or_default();
         if lane.markers.len() == MOST {
             lane.markers.pop_front();
         }
@@ -82,42 +73,28 @@ impl Cues {
 
     /// What was posted after the first `seen` markers of a stream, as far as it is still held; `seen` moves on.
     pub fn since(&self, stream: &str, seen: &mut u64) -> Vec<Marker> {
-        let inner = self.lock();
-        let Some(lane) = inner.lanes.get(stream) else { return Vec::new() };
+        let lanes = self.lock();
+        let Some(lane) = lanes.get(stream) else { return Vec::new() };
         let new = usize::try_from(lane.posted.saturating_sub(*seen)).unwrap_or(usize::MAX).min(lane.markers.len());
         *seen = lane.posted;
         lane.markers.iter().skip(lane.markers.len() - new).copied().collect()
     }
 
     pub fn stand(&self, stream: &str, standing: Standing) {
-        self.lock().lanes.entry(stream.to_owned()).or_default().standing = standing;
+        self.lock().entry(stream.to_owned()).or_default().standing = standing;
     }
 
     /// `None` where no such stream is watched.
     pub fn standing(&self, stream: &str) -> Option<Standing> {
-        self.lock().lanes.get(stream).map(|lane| lane.standing)
+        self.lock().get(stream).map(|lane| lane.standing)
     }
 
     /// A stream is watched no more.
     pub fn leave(&self, stream: &str) {
-        self.lock().lanes.remove(stream);
+        self.lock().remove(stream);
     }
 
-    /// Counts a section at an encoder's output, and returns how many of its kind there were on all of them.
-    pub fn injected(&self, command: &'static str, well: bool, more: u64) -> u64 {
-        let mut inner = self.lock();
-        let count = inner.injected.entry((command, well)).or_default();
-        *count += more;
-        *count
-    }
-
-    /// Breaks announced, open and overdue on all streams.
-    pub fn breaks(&self) -> [u64; 3] {
-        let inner = self.lock();
-        inner.lanes.values().fold([0; 3], |sum, lane| std::array::from_fn(|n| sum[n] + lane.standing.breaks[n]))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Lane>> {
         self.0.lock().unwrap_or_else(|e| e.into_inner())
     }
 }

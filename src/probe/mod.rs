@@ -74,25 +74,13 @@ pub struct Kit {
     book: Book,
     remembered: Option<String>,
     opened: Vec<Series>,
-    shared: Vec<Series>,
     slots: Vec<Slot>,
 }
 
 impl Kit {
     pub fn new(world: World, book: Book, roster: Roster, ledger: Ledger) -> Self {
         let (clock, cues) = (world.clock.clone(), roster.cues().clone());
-        Kit {
-            clock,
-            world,
-            roster,
-            ledger,
-            cues,
-            book,
-            remembered: None,
-            opened: Vec::new(),
-            shared: Vec::new(),
-            slots: Vec::new(),
-        }
+        Kit { clock, world, roster, ledger, cues, book, remembered: None, opened: Vec::new(), slots: Vec::new() }
     }
     /// Says what the target remembered last: see [`Report::remember`].
     pub fn remind(&mut self, text: Option<String>) {
@@ -106,12 +94,6 @@ impl Kit {
     /// A series whose source we are: counters we count, state we hold. Stands until changed or withdrawn.
     pub fn own<const L: usize>(&mut self, desc: &'static Desc<L>, values: [&str; L]) -> Series {
         self.open(desc, values, Hold::Own)
-    }
-    /// A series that all targets of a kind have in common; whoever reports it reports the sum.
-    pub fn shared<const L: usize>(&mut self, desc: &'static Desc<L>, values: [&str; L]) -> Series {
-        let series = self.book.share(desc, values, Hold::Own);
-        self.shared.push(series);
-        series
     }
     /// A series read from elsewhere every `cadence`; vanishes after 2.5 of them without a reading.
     pub fn read<const L: usize>(&mut self, desc: &'static Desc<L>, values: [&str; L], cadence: Duration) -> Series {
@@ -137,7 +119,6 @@ impl Kit {
     /// Closes everything that was opened through this kit.
     pub fn close(self) {
         self.book.close(&self.opened, &self.slots);
-        self.book.unshare(&self.shared);
     }
 }
 

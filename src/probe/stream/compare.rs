@@ -256,7 +256,7 @@ mod tests {
     }
 
     fn standing(cue_pids: usize, jumps: u64) -> Standing {
-        Standing { receiving: Some(Boot::from_secs(1)), cue_pids, jumps, breaks: [0; 3] }
+        Standing { receiving: Some(Boot::from_secs(1)), cue_pids, jumps }
     }
 
     const S: u64 = 90_000;

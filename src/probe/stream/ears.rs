@@ -139,9 +139,10 @@ impl Ears {
         self.disguised
     }
 
-    /// Sections of a command that were in order, or were not.
-    pub(super) fn sections(&self, command: CommandKind, well: bool) -> u64 {
-        self.sections[usize::from(!well)][command as usize]
+    /// Sections that claim a command: in order, and not.
+    pub(super) fn sections(&self, command: CommandKind) -> (u64, u64) {
+        let [well, ill] = &self.sections;
+        (well[command as usize], ill[command as usize])
     }
 
     /// What is to be remembered, where it changed since the last call.

@@ -1,6 +1,7 @@
 //! What comes in: datagrams into packets into the monitor, and whether a signal is there.
 
 use super::ears::Ears;
+use super::settings::Protocol;
 use crate::base::clock::Boot;
 use crate::base::label::Label;
 use crate::wire::ts::{Monitor, PACKET, rtp_payload};
@@ -82,9 +83,7 @@ pub(super) enum Signal {
 pub(super) struct Intake {
     pub(super) monitor: Monitor,
     pub(super) ears: Ears,
-    rtp: bool,
-    /// Each read is a datagram.
-    datagrams: bool,
+    protocol: Protocol,
     stall: Duration,
     pub(super) bytes: u64,
     misfits: BTreeMap<Misfit, u64>,
@@ -102,12 +101,11 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    pub(super) fn new(monitor: Monitor, ears: Ears, rtp: bool, datagrams: bool, stall: Duration) -> Intake {
+    pub(super) fn new(monitor: Monitor, ears: Ears, protocol: Protocol, stall: Duration) -> Intake {
         Intake {
             monitor,
             ears,
-            rtp,
-            datagrams,
+            protocol,
             stall,
             bytes: 0,
             misfits: BTreeMap::new(),
@@ -147,7 +145,7 @@ impl Intake {
         self.bytes += bytes.len() as u64;
         self.last_bytes = Some(at);
         let mut packets = bytes;
-        if self.rtp {
+        if self.protocol == Protocol::Rtp {
             match rtp_payload(bytes) {
                 Some((sequence, payload)) => {
                     self.sequence(sequence);
@@ -156,7 +154,10 @@ impl Intake {
                 None => return self.misfit(Misfit::NoRtp),
             }
         }
-        if self.datagrams && !packets.len().is_multiple_of(PACKET) && !packets.len().is_multiple_of(WITH_PARITY) {
+        if self.protocol.datagrams()
+            && !packets.len().is_multiple_of(PACKET)
+            && !packets.len().is_multiple_of(WITH_PARITY)
+        {
             self.misfit(Misfit::Size);
         }
         self.monitor.feed(packets, at, &mut self.ears);

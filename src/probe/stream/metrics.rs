@@ -1,7 +1,6 @@
 //! Every family of the stream probe. The series of one stream are in [`signal`] (`ts_*`) and [`cues`] (`scte35_*`).
 
 pub(super) mod cues;
-pub(super) mod names;
 pub(super) mod signal;
 
 use crate::metric::desc::Family;
@@ -41,6 +40,7 @@ pub(super) static FAMILIES: &[Family] = &[
     signal::GOP.family(),
     signal::VIDEO.family(),
     cues::SECTIONS.family(),
+    cues::FAULTY.family(),
     cues::SEGMENTATIONS.family(),
     cues::DEFECTS.family(),
     cues::DISGUISED.family(),
@@ -78,8 +78,4 @@ pub(super) static FAMILIES: &[Family] = &[
     cues::BREAK_SECONDS.family(),
     cues::ENCODER.family(),
     cues::PID_LOST.family(),
-    names::GENERATED.family(),
-    names::INJECTED.family(),
-    names::SCHEDULED.family(),
-    names::KBPS.family(),
 ];

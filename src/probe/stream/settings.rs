@@ -16,13 +16,37 @@ const STALL: Duration = Duration::from_secs(2);
 /// that would be worth having.
 const LATENCY: Duration = Duration::from_secs(10);
 
+/// How a stream comes.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(super) enum Protocol {
+    Udp,
+    /// Each datagram is RTP.
+    Rtp,
+    File,
+    Fifo,
+}
+
+impl Protocol {
+    pub(super) fn datagrams(self) -> bool {
+        matches!(self, Protocol::Udp | Protocol::Rtp)
+    }
+    /// As the URL's scheme and as a label.
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Protocol::Udp => "udp",
+            Protocol::Rtp => "rtp",
+            Protocol::File => "file",
+            Protocol::Fifo => "fifo",
+        }
+    }
+}
+
 /// One stream to watch.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
     pub(super) id: String,
     pub(super) source: Source,
-    /// Each datagram is RTP.
-    pub(super) rtp: bool,
+    pub(super) protocol: Protocol,
     pub(super) stall: Duration,
     pub(super) priority3: bool,
     pub(super) policy: Policy,
@@ -60,9 +84,9 @@ impl Plan {
         if input.is_some() && input == id {
             table.mistake("input", "a stream is its own input", "name the stream before the encoder");
         }
-        let (source, rtp) = source(table, &written?, interface)?;
+        let (source, protocol) = source(table, &written?, interface)?;
         let latency = latency.unwrap_or(LATENCY);
-        Some(Plan { id: id?, source, rtp, stall, priority3, policy, expect, input, latency })
+        Some(Plan { id: id?, source, protocol, stall, priority3, policy, expect, input, latency })
     }
 }
 
@@ -92,7 +116,7 @@ fn expect(table: Table<'_>) -> Vec<(Kind, Duration)> {
 
 const FORMS: &str = "write udp://GROUP-OR-ADDRESS:PORT, rtp://GROUP-OR-ADDRESS:PORT, file:///PATH or fifo:///PATH";
 
-fn source(table: &Table<'_>, written: &str, interface: Option<Interface>) -> Option<(Source, bool)> {
+fn source(table: &Table<'_>, written: &str, interface: Option<Interface>) -> Option<(Source, Protocol)> {
     let refuse = |what: &str, instead: &str| {
         table.mistake("url", what, instead);
         None
@@ -110,7 +134,7 @@ fn source(table: &Table<'_>, written: &str, interface: Option<Interface>) -> Opt
         );
     }
     let path = || PathBuf::from(url.path());
-    let (source, rtp) = match url.scheme() {
+    let (source, protocol) = match url.scheme() {
         "udp" | "rtp" => {
             let Some(to) = address(&url) else {
                 return refuse(
@@ -128,13 +152,14 @@ fn source(table: &Table<'_>, written: &str, interface: Option<Interface>) -> Opt
             if to.is_ipv6() && matches!(interface, Some(Interface::Address(_))) {
                 table.mistake("interface", "an IPv6 group is joined on an interface by name", "write its name");
             }
-            (Source::Udp { to, interface: interface.clone() }, url.scheme() == "rtp")
+            let protocol = if url.scheme() == "rtp" { Protocol::Rtp } else { Protocol::Udp };
+            (Source::Udp { to, interface: interface.clone() }, protocol)
         }
         "file" | "fifo" if url.host().is_some() || url.path().len() < 2 => {
             return refuse("it has no path on this machine", "write three slashes: file:///srv/out.ts");
         }
-        "file" => (Source::Growing(path()), false),
-        "fifo" => (Source::Fifo(path()), false),
+        "file" => (Source::Growing(path()), Protocol::File),
+        "fifo" => (Source::Fifo(path()), Protocol::Fifo),
         "srt" | "rtmp" | "rtmps" => {
             return refuse(
                 &format!("{}:// cannot be watched by this build", url.scheme()),
@@ -148,7 +173,7 @@ fn source(table: &Table<'_>, written: &str, interface: Option<Interface>) -> Opt
     if interface.is_some() && !matches!(source, Source::Udp { .. }) {
         table.mistake("interface", "a file has no interface", "remove it");
     }
-    Some((source, rtp))
+    Some((source, protocol))
 }
 
 fn address(url: &Url) -> Option<SocketAddr> {

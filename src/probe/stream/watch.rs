@@ -4,8 +4,7 @@ use super::compare::Compare;
 use super::ears::Ears;
 use super::intake::{Failure, Intake, Signal};
 use super::metrics::CADENCE;
-use super::metrics::cues::{CueSeries, breaks};
-use super::metrics::names::Names;
+use super::metrics::cues::CueSeries;
 use super::metrics::signal::Signals;
 use super::notes;
 use super::settings::Plan;
@@ -36,7 +35,6 @@ pub(super) struct Watch {
     compare: Option<Compare>,
     signals: Signals,
     series: CueSeries,
-    names: Names,
 }
 
 impl Drop for Watch {
@@ -54,7 +52,6 @@ enum End {
 
 impl Watch {
     pub(super) fn new(plan: Plan, kit: &mut Kit) -> Watch {
-        let datagrams = matches!(plan.source, Source::Udp { .. });
         let output = plan.input.is_some();
         let options = Options { priority3: plan.priority3, timebase: Timebase::Arrival };
         let ears = Ears::new(kit.clock.clone(), plan.policy, kit.remembered());
@@ -63,11 +60,10 @@ impl Watch {
             clock: kit.clock.clone(),
             dial: kit.world.feed.clone(),
             cues: kit.cues.clone(),
-            intake: Intake::new(Monitor::new(options), ears, plan.rtp, datagrams, plan.stall),
+            intake: Intake::new(Monitor::new(options), ears, plan.protocol, plan.stall),
             compare,
-            signals: Signals::open(kit, &plan.id, plan.priority3, datagrams, plan.rtp),
+            signals: Signals::open(kit, &plan.id, plan.protocol, plan.priority3),
             series: CueSeries::open(kit, &plan.id, &plan.expect, output),
-            names: Names::open(kit, &plan.id, output),
             plan,
         }
     }
@@ -148,7 +144,6 @@ impl Watch {
         let up = self.judge(&mut report, signal, &facts, &now, &mut notes);
         self.signals.always(&mut report, &now, up.is_some(), &self.intake, &facts);
         self.cues(&mut report, &now, up, &facts, &mut notes);
-        self.names.fill(&mut report, &self.intake.ears, &self.cues, facts.net_bitrate.filter(|_| up.is_some()));
         for note in notes {
             report.note(note);
         }
@@ -209,7 +204,6 @@ impl Watch {
             receiving: up,
             cue_pids: facts.programs.iter().map(cue).sum(),
             jumps: counts.pcr_jumps + counts.pts_jumps + counts.signalled_discontinuities,
-            breaks: breaks(&states),
         };
         let markers = self.intake.ears.markers();
         self.cues.stand(&self.plan.id, standing);

@@ -34,7 +34,13 @@ const fn seconds(name: &'static str, help: &'static str) -> Desc<1> {
     Desc::gauge(name, Unit::Seconds, ID, help)
 }
 
-pub(crate) static SECTIONS: Desc<2> = by("scte35_sections_total", "command", "SCTE-35 sections with a good CRC");
+pub(crate) static SECTIONS: Desc<2> =
+    by("scte35_sections_total", "command", "SCTE-35 sections by the command they claim, with and without a good CRC");
+pub(crate) static FAULTY: Desc<2> = by(
+    "scte35_faulty_sections_total",
+    "command",
+    "Of those the ones with a wrong CRC or another defect over which a splicer may stumble",
+);
 pub(crate) static SEGMENTATIONS: Desc<2> =
     by("scte35_segmentations_total", "type", "Segmentation descriptors by segmentation_type_id");
 pub(crate) static DEFECTS: Desc<2> = by(
@@ -177,6 +183,8 @@ type Count = Box<dyn Fn(&Counts) -> u64 + Send>;
 /// The series of one stream's cues.
 pub(crate) struct CueSeries {
     totals: Vec<(Series, Count)>,
+    /// All and faulty ones.
+    sections: Vec<(CommandKind, [Series; 2])>,
     disguised: Series,
     untold: Series,
     breaks: [Series; 3],
@@ -222,7 +230,6 @@ fn totals(kit: &mut Kit, id: &str) -> Vec<(Series, Count)> {
         }
     }
     let all = &mut all;
-    each::<CommandKind>(all, kit, id, &SECTIONS, |c, l| c.sections.get(l));
     each::<SegmentationType>(all, kit, id, &SEGMENTATIONS, |c, l| c.segmentations.get(l));
     each::<Defect>(all, kit, id, &DEFECTS, |c, l| c.defects.get(l));
     each::<Direction>(all, kit, id, &ANNOUNCED, |c, l| c.announced.get(l));
@@ -256,6 +263,10 @@ impl CueSeries {
         let own = |kit: &mut Kit, desc: &'static Desc<1>| kit.own(desc, [id]);
         CueSeries {
             totals: totals(kit, id),
+            sections: CommandKind::ALL
+                .iter()
+                .map(|kind| (*kind, [&SECTIONS, &FAULTY].map(|desc| kit.own(desc, [id, kind.label()]))))
+                .collect(),
             disguised: own(kit, &DISGUISED),
             untold: own(kit, &UNTOLD),
             breaks: ["announced", "open", "overdue"].map(|state| kit.own(&BREAKS, [id, state])),
@@ -297,8 +308,13 @@ impl CueSeries {
         for (series, of) in &self.totals {
             report.value(*series, ears.counts().map(of).sum::<u64>() as f64);
         }
+        for (kind, [all, faulty]) in &self.sections {
+            let (well, ill) = ears.sections(*kind);
+            report.value(*all, (well + ill) as f64).value(*faulty, ill as f64);
+        }
         report.value(self.disguised, ears.disguised() as f64).value(self.untold, ears.untold() as f64);
-        for (series, breaks) in self.breaks.iter().zip(breaks(states)) {
+        let breaks = states.iter().fold([0; 3], |[a, o, d], s| [a + s.announced, o + s.open, d + s.overdue]);
+        for (series, breaks) in self.breaks.iter().zip(breaks) {
             report.value(*series, breaks as f64);
         }
         for histogram in [&self.declared, &self.arrival, &self.actual, &self.lengths] {
@@ -351,9 +367,4 @@ impl CueSeries {
             None => report.reading(*pid_lost, Err(NoData::NotPresent)),
         };
     }
-}
-
-/// Breaks announced, open, overdue.
-pub(crate) fn breaks(states: &[State]) -> [u64; 3] {
-    states.iter().fold([0; 3], |[a, o, d], s| [a + s.announced, o + s.open, d + s.overdue])
 }

@@ -1,6 +1,7 @@
 //! `ts_*`: the stream as a transport stream.
 
 use super::super::intake::{Failure, Intake, Misfit};
+use super::super::settings::Protocol;
 use super::CADENCE;
 use crate::base::clock::{Dated, Now};
 use crate::base::label::Label;
@@ -24,10 +25,10 @@ const fn seconds(name: &'static str, help: &'static str) -> Desc<1> {
     Desc::gauge(name, Unit::Seconds, ID, help)
 }
 
-pub(crate) static UP: Desc<1> = Desc::gauge(
+pub(crate) static UP: Desc<2> = Desc::gauge(
     "ts_input_up",
     Unit::Count,
-    ID,
+    ["stream_id", "protocol"],
     "1 while transport packets came within the stall limit, else 0; 0 from the start",
 );
 pub(crate) static FAILURES: Desc<2> = Desc::counter(
@@ -187,7 +188,8 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    pub(crate) fn open(kit: &mut Kit, id: &str, priority3: bool, datagrams: bool, rtp: bool) -> Signals {
+    pub(crate) fn open(kit: &mut Kit, id: &str, protocol: Protocol, priority3: bool) -> Signals {
+        let (datagrams, rtp) = (protocol.datagrams(), protocol == Protocol::Rtp);
         let own = |kit: &mut Kit, desc: &'static Desc<1>| kit.own(desc, [id]);
         let read = |kit: &mut Kit, desc: &'static Desc<1>| kit.read(desc, [id], CADENCE);
         let roles = |kit: &mut Kit, role: Role| {
@@ -207,7 +209,7 @@ impl Signals {
             [(CueState::Declared, "declared"), (CueState::Former, "former"), (CueState::Disguised, "disguised")];
         let made = Indicator::ALL.iter().filter(|i| priority3 || i.priority() < 3);
         Signals {
-            up: own(kit, &UP),
+            up: kit.own(&UP, [id, protocol.label()]),
             failures: Failure::ALL.iter().map(|f| (*f, kit.own(&FAILURES, [id, f.label()]))).collect(),
             bytes: own(kit, &BYTES),
             dropped: datagrams.then(|| own(kit, &DROPPED)),
