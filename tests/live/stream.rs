@@ -1,5 +1,8 @@
 //! Transport streams over UDP, multicast, RTP and files, watched by the whole daemon.
 
+mod breaks;
+mod encoder;
+mod inputs;
 mod plan;
 
 use crate::support::brokers::{Broker, Heard, Subscriber};
