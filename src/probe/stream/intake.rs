@@ -128,7 +128,8 @@ impl Intake {
         self.restart(now);
     }
 
-    fn restart(&mut self, now: Boot) {
+    /// What comes next does not continue what came before.
+    pub(super) fn restart(&mut self, now: Boot) {
         self.rtp_next = None;
         self.monitor.restart();
         self.ears.restart(now);

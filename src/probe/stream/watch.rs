@@ -137,8 +137,11 @@ impl Watch {
     fn report(&mut self, tap: &Tap, known: Option<Signal>) -> bool {
         let now = self.clock.now();
         let mut notes = Vec::new();
-        self.intake.monitor.idle(now.boot);
         let facts = self.intake.monitor.facts(now.boot);
+        // In silence no table is missing: the missing signal is the alarm.
+        if facts.last_packet.is_some_and(|at| now.boot.since(at) <= CADENCE) {
+            self.intake.monitor.idle(now.boot);
+        }
         let signal = known.unwrap_or_else(|| self.intake.signal(now.boot, facts.last_packet));
         let mut report = Report::new(Window { from: now.boot, to: now.boot });
         let up = self.judge(&mut report, signal, &facts, &now, &mut notes);
@@ -173,6 +176,7 @@ impl Watch {
             }
             Signal::Down(failure) => {
                 if self.intake.fail(failure) {
+                    self.intake.restart(now.boot);
                     tracing::info!(stream = %self.plan.id, reason = failure.label(), "no signal");
                     notes.push(Note::new("stream.lost", now.boot).with("reason", failure.label()));
                     self.signals.absent(report, why(failure));
