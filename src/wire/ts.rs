@@ -122,7 +122,7 @@ impl Monitor {
         let slot = &mut self.slots[n];
         slot.packets += 1;
         slot.seen = Some(at);
-        *slot.rate.at(rate::bucket(at)) += 1;
+        slot.rate.add(at, 1);
         let counts = &mut self.counts.roles[slot.role as usize];
         counts.packets += 1;
         if pid == NULL_PID {
@@ -197,7 +197,7 @@ impl Monitor {
     fn slot(&mut self, pid: u16) -> usize {
         let place = &mut self.index[usize::from(pid) % PIDS];
         if *place == 0 {
-            self.slots.push(Slot::new(pid, self.tables.fixed(pid)));
+            self.slots.push(Slot::new(pid, self.tables.fixed(pid), self.began.unwrap_or_default()));
             *place = self.slots.len() as u16;
         }
         usize::from(*place) - 1

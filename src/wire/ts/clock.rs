@@ -3,7 +3,7 @@
 
 use super::clock33::WRAP;
 use super::packet::{SYSTEM_HZ, SYSTEM_PER_TICK};
-use super::rate::{Window, bucket};
+use super::rate::{Peak, Recent, Spread, recent};
 use crate::base::clock::Boot;
 use std::time::Duration;
 
@@ -38,10 +38,6 @@ struct Mark {
     position: u64,
 }
 
-/// Earliest and latest PCR of a bucket against an even clock, in nanoseconds.
-#[derive(Copy, Clone, Default)]
-struct Spread(Option<(i64, i64)>);
-
 /// How a PCR stands to the one before it.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
@@ -62,17 +58,24 @@ pub(super) struct Seen {
 }
 
 /// The clock of one PCR PID.
-#[derive(Default)]
 pub(super) struct Clock {
     last: Option<Mark>,
     /// 27 MHz ticks per packet of the stream, over the last interval.
     per_packet: Option<f64>,
-    /// Nanoseconds of media time and of arrival since the base of `spread`.
+    /// Nanoseconds of media time since `base`.
     media: i64,
     base: Boot,
-    spread: Window<Spread>,
-    /// Largest intervals, in 27 MHz.
-    intervals: Window<u32>,
+    /// Arrival against an even clock from `base` on, in nanoseconds.
+    spread: Recent<Spread>,
+    /// In 27 MHz.
+    intervals: Recent<Peak>,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        let base = Boot::default();
+        Clock { last: None, per_packet: None, media: 0, base, spread: recent(), intervals: recent() }
+    }
 }
 
 impl Clock {
@@ -100,7 +103,7 @@ impl Clock {
         if ticks > 0 && packets > 0 {
             self.per_packet = Some(ticks as f64 / packets as f64);
         }
-        self.intervals.raise(at, u32::try_from(ticks).unwrap_or(u32::MAX));
+        self.intervals.add(at, Peak(Some(ticks)));
         self.media += nanos(ticks);
         if arrival {
             self.spread(at);
@@ -111,14 +114,13 @@ impl Clock {
     fn rebase(&mut self, at: Boot) {
         self.media = 0;
         self.base = at;
-        self.spread = Window::default();
+        self.spread = recent();
         self.spread(at);
     }
 
     fn spread(&mut self, at: Boot) {
         let late = at.since(self.base).as_nanos() as i64 - self.media;
-        let Spread(known) = self.spread.at(bucket(at));
-        *known = Some(known.map_or((late, late), |(low, high)| (low.min(late), high.max(late))));
+        self.spread.add(at, Spread::of(late));
     }
 
     /// The system time clock, 33 bit at 90 kHz, where `position` packets have passed.
@@ -137,13 +139,12 @@ impl Clock {
 
     /// Seconds, of the last 10 s.
     pub(super) fn longest_interval(&self, now: Boot) -> Option<f64> {
-        self.intervals.peak(now).map(|ticks| f64::from(ticks) / SYSTEM_HZ as f64)
+        self.intervals.sum(now)?.0.0.map(|ticks| ticks as f64 / SYSTEM_HZ as f64)
     }
 
     /// Seconds between the earliest and the latest against an even clock, of the last 10 s.
     pub(super) fn jitter(&self, now: Boot) -> Option<f64> {
-        let both = self.spread.recent(now).filter_map(|s| s.0).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
-        both.map(|(low, high)| (high - low) as f64 / 1e9)
+        self.spread.sum(now)?.0.width().map(|nanos| nanos as f64 / 1e9)
     }
 }
 

@@ -1,9 +1,8 @@
 //! What holds at one moment.
 
 use super::counts::Role;
-use super::slot::Slot;
 use super::tables::{Es, Prog};
-use super::{Monitor, Timebase};
+use super::{Monitor, Timebase, rate};
 use crate::base::clock::Boot;
 use crate::base::label::Label;
 use crate::wire::psi::Kind;
@@ -121,7 +120,7 @@ impl Monitor {
         let now = self.now(now);
         let mut role_bitrate = self.began.map(|_| [0.0; Role::ALL.len()]);
         for slot in &self.slots {
-            match (self.bitrate(slot, now), &mut role_bitrate) {
+            match (rate::bitrate(&slot.rate, now), &mut role_bitrate) {
                 (Some(rate), Some(roles)) => roles[slot.role as usize] += rate,
                 _ => role_bitrate = None,
             }
@@ -155,17 +154,13 @@ impl Monitor {
         }
     }
 
-    fn bitrate(&self, slot: &Slot, now: Boot) -> Option<f64> {
-        slot.rate.bitrate(self.began?, now)
-    }
-
     pub(super) fn program(&self, program: &Prog, now: Boot) -> Program {
         let clock = program.pcr_pid.and_then(|pid| self.known(pid)).and_then(|slot| slot.clock.as_ref());
         let mut pids: Vec<u16> = program.streams.iter().map(|es| es.pid).collect();
         pids.extend([program.pmt_pid].into_iter().chain(program.pcr_pid));
         pids.sort_unstable();
         pids.dedup();
-        let bitrate = pids.iter().filter_map(|pid| self.known(*pid)).map(|slot| self.bitrate(slot, now)).sum();
+        let bitrate = pids.iter().filter_map(|pid| self.known(*pid)).map(|slot| rate::bitrate(&slot.rate, now)).sum();
         let av_offset = self.av_offset(program);
         let cues = self.tables.cues.iter().filter(|(number, _)| *number == program.number).map(|(_, pid)| *pid);
         Program {
@@ -203,7 +198,7 @@ impl Monitor {
         let video = timed.filter(|_| matches!(es.kind, Kind::Video(_))).map(|timed| {
             let picture = timed.scanner.as_ref().and_then(|scanner| scanner.picture());
             Video {
-                fps: self.began.and_then(|from| timed.pictures.per_second(from, now)),
+                fps: rate::per_second(&timed.pictures, now),
                 resolution: picture.map(|p| p.size),
                 declared_fps: picture.and_then(|p| p.fps),
                 gop: timed.gop,
@@ -219,7 +214,7 @@ impl Monitor {
             kind: es.kind,
             role: slot.map(|slot| slot.role).unwrap_or_default(),
             cue,
-            bitrate: slot.and_then(|slot| self.bitrate(slot, now)),
+            bitrate: slot.and_then(|slot| rate::bitrate(&slot.rate, now)),
             last_packet: slot.and_then(|slot| slot.seen),
             scrambled: slot.and_then(|slot| slot.scrambled).is_some_and(|at| now.since(at) < SCRAMBLED),
             pts: timed.and_then(|timed| timed.stamps.pts),

@@ -1,7 +1,7 @@
 //! PES headers (ISO/IEC 13818-1 clause 2.4.3.6) and the timestamps of one PID.
 
 use super::clock33;
-use super::rate::Window;
+use super::rate::{Peak, Recent, recent};
 use crate::base::clock::Boot;
 
 /// A timestamp that runs this far ahead of the time since the last one has jumped, in 90 kHz: 10 s.
@@ -54,15 +54,20 @@ fn stamp(bytes: &[u8], prefix: u8) -> Option<u64> {
 }
 
 /// The timestamps of one PID.
-#[derive(Default)]
 pub(super) struct Stamps {
     pub(super) pts: Option<u64>,
     last: Option<(u64, Boot)>,
-    /// Largest steps, in 90 kHz.
-    steps: Window<u32>,
+    /// In 90 kHz.
+    steps: Recent<Peak>,
     /// Mean of DTS minus clock in 90 kHz, and of how many units.
     lead: f64,
     units: f64,
+}
+
+impl Default for Stamps {
+    fn default() -> Self {
+        Stamps { pts: None, last: None, steps: recent(), lead: 0.0, units: 0.0 }
+    }
 }
 
 impl Stamps {
@@ -78,7 +83,7 @@ impl Stamps {
             if jumped {
                 self.units = 0.0;
             } else {
-                self.steps.raise(at, u32::try_from(step.max(0)).unwrap_or(u32::MAX));
+                self.steps.add(at, Peak(Some(step)));
             }
         }
         if let Some(stc) = stc {
@@ -101,7 +106,7 @@ impl Stamps {
 
     /// Seconds, of the last 10 s.
     pub(super) fn longest_step(&self, now: Boot) -> Option<f64> {
-        self.steps.peak(now).map(|ticks| clock33::seconds(i64::from(ticks)))
+        self.steps.sum(now)?.0.0.map(clock33::seconds)
     }
 }
 

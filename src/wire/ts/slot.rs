@@ -5,7 +5,7 @@ use super::counts::Role;
 use super::limits::Due;
 use super::packet::{PACKET, Packet};
 use super::pes::Stamps;
-use super::rate::Window;
+use super::rate::{Recent, recent_from};
 use super::video::Scanner;
 use super::{Medium, RandomAccess};
 use crate::base::clock::Boot;
@@ -50,7 +50,6 @@ pub(super) struct Waiting {
 }
 
 /// What is gathered from a PID of video or audio.
-#[derive(Default)]
 pub(super) struct Timed {
     pub(super) stamps: Stamps,
     pub(super) waiting: Option<Waiting>,
@@ -58,7 +57,7 @@ pub(super) struct Timed {
     /// The PES packet of now is in the clear.
     pub(super) readable: bool,
     /// Pictures; PES packets where they cannot be told apart.
-    pub(super) pictures: Window<u32>,
+    pub(super) pictures: Recent<u32>,
     pub(super) frames: u64,
     pub(super) keyframes: u64,
     /// Number and DTS of the last picture at which decoding can start, and when it came.
@@ -81,7 +80,7 @@ pub(super) struct Slot {
     pub(super) gap: bool,
     last: [u8; PACKET],
     pub(super) packets: u64,
-    pub(super) rate: Window<u32>,
+    pub(super) rate: Recent<u32>,
     pub(super) seen: Option<Boot>,
     pub(super) scrambled: Option<Boot>,
     /// When the PID counts as missing (video, audio) or as named by no table (the rest).
@@ -94,7 +93,8 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    pub(super) fn new(pid: u16, (role, work): (Role, Work)) -> Slot {
+    /// A PID first met, in a stream that is watched since `from`.
+    pub(super) fn new(pid: u16, (role, work): (Role, Work), from: Boot) -> Slot {
         Slot {
             pid,
             role,
@@ -105,7 +105,7 @@ impl Slot {
             gap: false,
             last: [0; PACKET],
             packets: 0,
-            rate: Window::default(),
+            rate: recent_from(from),
             seen: None,
             scrambled: None,
             due: Due::default(),
@@ -181,15 +181,32 @@ impl Slot {
 }
 
 impl Timed {
-    /// A picture begins in the PES packet that began at `at`.
-    pub(super) fn picture(&mut self, random_access: RandomAccess, dts: Option<u64>, at: Boot, bucket: u64) {
+    /// Of a stream that is watched since `from`.
+    pub(super) fn new(from: Boot) -> Timed {
+        Timed {
+            stamps: Stamps::default(),
+            waiting: None,
+            scanner: None,
+            readable: false,
+            pictures: recent_from(from),
+            frames: 0,
+            keyframes: 0,
+            keyframe: None,
+            gop: None,
+            keyframe_interval: None,
+            due: Due::default(),
+        }
+    }
+
+    /// A picture begins at `at`, in the PES packet that began at `began`.
+    pub(super) fn picture(&mut self, random_access: RandomAccess, dts: Option<u64>, began: Boot, at: Boot) {
         self.frames += 1;
-        *self.pictures.at(bucket) += 1;
+        self.pictures.add(at, 1);
         if random_access == RandomAccess::None {
             return;
         }
         self.keyframes += 1;
-        if let Some((number, before, _)) = self.keyframe.replace((self.frames, dts, at)) {
+        if let Some((number, before, _)) = self.keyframe.replace((self.frames, dts, began)) {
             self.gop = u32::try_from(self.frames - number).ok();
             let ticks = before.zip(dts).map(|(before, dts)| super::clock33::diff(before, dts));
             self.keyframe_interval = ticks.filter(|t| *t > 0).map(super::clock33::seconds);

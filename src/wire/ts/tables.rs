@@ -266,6 +266,7 @@ impl Monitor {
         }
         let tables = std::mem::take(&mut self.tables);
         let mut videos = 0;
+        let from = self.began.unwrap_or(at);
         let mut clocks = Vec::new();
         for program in &tables.programs {
             let n = self.slot(program.pmt_pid);
@@ -277,7 +278,7 @@ impl Monitor {
                 let slot = &mut self.slots[n];
                 if (slot.role, slot.work) == (Role::Other, Work::Nothing) {
                     (slot.role, slot.work) = purpose(es.kind);
-                    slot.equip(es.kind, at, &mut videos);
+                    slot.equip(es.kind, from, at, &mut videos);
                 }
                 slot.own(number);
             }
@@ -300,11 +301,11 @@ impl Monitor {
 }
 
 impl Slot {
-    fn equip(&mut self, kind: Kind, at: Boot, videos: &mut usize) {
+    fn equip(&mut self, kind: Kind, from: Boot, at: Boot, videos: &mut usize) {
         let Work::Timed(_) = self.work else { return };
         let timed = self.timed.get_or_insert_with(|| {
             self.due = Due::at(at, limits::PID);
-            Box::<Timed>::default()
+            Box::new(Timed::new(from))
         });
         if let Kind::Video(codec) = kind {
             if timed.scanner.as_ref().is_none_or(|s| s.codec() != codec) {

@@ -4,7 +4,7 @@ use super::limits;
 use super::pes::Head;
 use super::slot::{Timed, Waiting, Work};
 use super::tables::Prog;
-use super::{Indicator, Jump, Listener, MOST_GATHERED, Medium, Monitor, RandomAccess, Unit, rate};
+use super::{Indicator, Jump, Listener, MOST_GATHERED, Medium, Monitor, RandomAccess, Unit};
 use crate::base::clock::Boot;
 use crate::wire::psi::{Assembler, Carriage, Gathered, TABLE_SPLICE};
 
@@ -101,7 +101,7 @@ impl Monitor {
             if medium == Medium::Video && scanner.is_some() && timed.readable {
                 timed.waiting = unit;
             } else {
-                timed.picture(RandomAccess::None, unit.map(|u| u.dts), at, rate::bucket(at));
+                timed.picture(RandomAccess::None, unit.map(|u| u.dts), at, at);
                 self.count_unit(medium, RandomAccess::None);
                 if let Some(unit) = &unit {
                     self.tell(n, medium, unit, RandomAccess::None, out);
@@ -118,7 +118,7 @@ impl Monitor {
     /// A picture shows itself; the first of a PES packet names its unit.
     fn picture(&mut self, n: usize, timed: &mut Timed, kind: RandomAccess, at: Boot, out: &mut dyn Listener) {
         let unit = timed.waiting.take();
-        timed.picture(kind, unit.map(|u| u.dts), unit.map_or(at, |u| u.at), rate::bucket(at));
+        timed.picture(kind, unit.map(|u| u.dts), unit.map_or(at, |u| u.at), at);
         self.count_unit(Medium::Video, kind);
         if let Some(unit) = unit {
             self.tell(n, Medium::Video, &unit, kind, out);

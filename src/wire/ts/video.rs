@@ -277,15 +277,30 @@ fn after_start(zeros: u8, bytes: &[u8]) -> Option<usize> {
 
 /// Where the first two zero bytes in a row begin; coded pictures hardly hold any but in start codes.
 fn pair(bytes: &[u8]) -> Option<usize> {
-    let next = bytes.get(1..)?;
-    let both = |(a, b): (&u8, &u8)| a | b == 0;
-    for (n, (a, b)) in bytes.chunks(CHUNK).zip(next.chunks(CHUNK)).enumerate() {
-        // The whole chunk at once, without a branch: this is where a packet's time goes.
-        if a.iter().zip(b).fold(false, |any, ab| any | both(ab)) {
-            return a.iter().zip(b).position(both).map(|at| n * CHUNK + at);
+    let mut from = 0;
+    loop {
+        // A chunk and its neighbour one byte on, all at once and without a branch: this is where a packet's time goes.
+        let (Some(a), Some(b)) = (chunk(bytes, from), chunk(bytes, from + 1)) else {
+            let short = bytes.get(from..)?;
+            return short.windows(2).position(|two| two == [0, 0]).map(|at| from + at);
+        };
+        let mut any = false;
+        for n in 0..CHUNK {
+            any |= a[n] | b[n] == 0;
         }
+        if any {
+            return (from..from + CHUNK).find(|n| bytes[*n] | bytes[*n + 1] == 0);
+        }
+        // The last chunk may overlap the one before it rather than be walked byte by byte.
+        from = match bytes.len() - from {
+            left if left > CHUNK + 1 && left <= 2 * CHUNK => bytes.len() - CHUNK - 1,
+            _ => from + CHUNK,
+        };
     }
-    None
+}
+
+fn chunk(bytes: &[u8], from: usize) -> Option<&[u8; CHUNK]> {
+    bytes.get(from..)?.first_chunk()
 }
 
 /// ISO/IEC 13818-2 table 6-4.

@@ -81,8 +81,15 @@ pub(super) struct Mark {
     pub(super) long_past: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Events(pub(super) Vec<Event>);
+
+impl Default for Events {
+    /// All it will ever hold, so that no section makes it grow.
+    fn default() -> Self {
+        Events(Vec::with_capacity(MOST))
+    }
+}
 
 fn same(a: Option<u64>, b: Option<u64>) -> bool {
     match (a, b) {

@@ -130,5 +130,7 @@ pub(super) fn restore(text: &str, now: Instant) -> Result<(Events, Heartbeat, St
     });
     let heartbeat = Heartbeat::learned(memory.heartbeat_ms);
     let clock = StreamClock::from(last);
-    Ok((Events(events.collect()), heartbeat, clock))
+    let mut live = Events::default();
+    live.0.extend(events);
+    Ok((live, heartbeat, clock))
 }

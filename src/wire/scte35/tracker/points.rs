@@ -9,8 +9,8 @@ const BEFORE: i64 = 4_500;
 const AFTER: i64 = 6 * clock33::HZ as i64;
 /// Pictures that are shown earlier may still follow for so long, ticks.
 const REORDER: i64 = clock33::HZ as i64 / 2;
-/// Splice points waited for at once, each direction of each event having one.
-const MOST: usize = 128;
+/// Splice points waited for at once; the oldest makes room.
+const MOST: usize = 64;
 /// Without pictures for so long after it was due, ns, a splice point is forgotten.
 const FORGET: Moment = 60_000_000_000;
 /// sap_type of a closed GOP, without or with leading pictures (§9.6.1).
