@@ -23,6 +23,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("retina::", &["world"]),
     ("nvml_wrapper::", &["world"]),
     ("rumqttc::", &["world"]),
+    ("socket2::", &["world"]),
     ("procfs::", &["world"]),
     ("sysinfo::", &["world"]),
     ("libc::", &["world"]),

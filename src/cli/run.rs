@@ -8,7 +8,7 @@ use crate::daemon::assemble::{self, Fatal, Place};
 use crate::daemon::config::Refused;
 use crate::world::listener::Address;
 use crate::world::service::{self, Systemd};
-use crate::world::{World, broker, clock, files, net, rtsp};
+use crate::world::{World, broker, clock, feed, files, net, rtsp};
 use clap::Args;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -68,6 +68,7 @@ async fn daemon(place: Place) -> Result<u8, Box<dyn std::error::Error>> {
         rtsp: Arc::new(rtsp::line::Retina),
         files: Arc::new(files::Disk),
         broker: Arc::new(broker::Mqtt),
+        feed: Arc::new(feed::Real::default()),
     };
     let hostname = service::hostname()?;
     match assemble::run(place, world, &hostname, systemd).await {

@@ -4,6 +4,7 @@
 pub mod broker;
 pub mod clock;
 pub mod control;
+pub mod feed;
 pub mod files;
 pub mod listener;
 pub mod net;
@@ -24,4 +25,5 @@ pub struct World {
     pub net: Arc<dyn net::Net>,
     pub files: Arc<dyn files::Files>,
     pub broker: Arc<dyn broker::Dial>,
+    pub feed: Arc<dyn feed::Dial>,
 }

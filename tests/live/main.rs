@@ -16,5 +16,6 @@ mod rules;
 mod service;
 mod store;
 mod story;
+mod stream;
 mod uplink;
 mod web;

@@ -6,7 +6,7 @@ use crate::base::settings as base;
 use crate::metric::book::Book;
 use crate::metric::latest::Latest;
 use crate::metric::roster::Roster;
-use crate::world::{World, broker, files, net, rtsp};
+use crate::world::{World, broker, feed, files, net, rtsp};
 use std::time::Duration;
 
 const FULL: &str = "id = \"wan\"\ntcp = [\"central:9090\", \"10.0.0.2:22\"]\nhttp = [\"http://central/-/healthy\"]\n\
@@ -42,6 +42,7 @@ fn still(text: &str, net: &net::script::Script) -> (Box<dyn Session>, Sim, Ledge
         net: Arc::new(net.clone()),
         files: Arc::new(files::Disk),
         broker: Arc::new(broker::script::Script::default()),
+        feed: Arc::new(feed::script::Script::default()),
     };
     let mut kit = Kit::new(world, book.clone(), Roster::default(), ledger.clone());
     let target = base::read(text, |table| (KIND.read)(&table)).0.unwrap();

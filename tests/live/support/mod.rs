@@ -7,6 +7,7 @@ pub mod cameras;
 pub mod fake_camera;
 pub mod prometheus;
 pub mod site;
+pub mod ts;
 pub mod vedette;
 mod wait;
 
