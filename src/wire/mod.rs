@@ -2,8 +2,10 @@
 
 pub mod h26x;
 pub mod hls;
+pub mod psi;
 pub mod rtp;
 pub mod sdp;
+pub mod ts;
 
 use crate::base::label::Label;
 
