@@ -22,6 +22,7 @@ pub use cue::{Act, Cue, Style};
 pub use defect::{Defect, Defects};
 pub use judge::{Counts, Facts, Judge, Step, Told};
 pub use parse::{
-    ByteRange, Kind, MOST_BYTES, MOST_SEGMENTS, MOST_VARIANTS, Master, Media, Playlist, Segment, Unreadable, Variant, parse,
+    ByteRange, Kind, MOST_BYTES, MOST_SEGMENTS, MOST_VARIANTS, Master, Media, Playlist, Segment, Unreadable, Variant,
+    parse,
 };
 pub use range::Range;

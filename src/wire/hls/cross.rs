@@ -77,7 +77,8 @@ impl Cross {
         }
         let due = target.is_none().then_some(number);
         let in_playlist = |w: &Written| {
-            w.digest == Some(digest) || (w.act == act && w.number >= number && near(due, w.number) && w.digest.is_none())
+            w.digest == Some(digest)
+                || (w.act == act && w.number >= number && near(due, w.number) && w.digest.is_none())
         };
         let settled = !matches!(act, Act::Out | Act::In) || self.written.iter().any(in_playlist);
         push(&mut self.heard, Heard { digest, act, target, due, settled, placed: target.is_none() });

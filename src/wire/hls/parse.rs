@@ -279,8 +279,8 @@ impl<'a> Reading<'a> {
     }
 
     fn range(&mut self, range: Range) {
-        match self.ranges.iter_mut().find(|known| known.id == range.id) {
-            Some(known) => known.join(range),
+        match self.ranges.iter().position(|known| known.id == range.id) {
+            Some(known) => self.ranges[known].join(range),
             None if self.ranges.len() < range::MOST => self.ranges.push(range),
             None => self.defects.add(Defect::Syntax),
         }
