@@ -4,6 +4,7 @@ pub mod h26x;
 pub mod hls;
 pub mod psi;
 pub mod rtp;
+pub mod scte35;
 pub mod sdp;
 pub mod ts;
 
