@@ -17,7 +17,7 @@ mod range;
 mod tests;
 
 pub use breaks::CueFault;
-pub use cross::Cross;
+pub use cross::{Cross, meaning};
 pub use cue::{Act, Cue, Style};
 pub use defect::{Defect, Defects};
 pub use judge::{Counts, Facts, Judge, Step, Told};

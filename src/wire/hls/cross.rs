@@ -5,6 +5,7 @@
 
 use super::breaks::CueFault;
 use super::cue::{Act, Cue, Style};
+use crate::wire::scte35::{self, Command, Span};
 use crate::wire::ts::clock33;
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -13,6 +14,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 const PATIENCE: u64 = 3;
 /// Cues remembered on either side; the oldest goes first.
 const MOST: usize = 64;
+/// A splice point so many ticks after a segment's begin may be the next one's: the longest segments in use last 20 s.
+const SOON: i64 = 20 * 90_000;
 /// A segment begins at a splice point within so many ticks of 90 kHz: a frame at 24 frames per second.
 const FRAME: i64 = 3_750;
 
@@ -120,10 +123,45 @@ impl Cross {
         self.began = first.or(self.began);
     }
 
+    /// Segment `number` begins with a new clock: what was about to come is taken to be here, as where advertisements are put
+    /// in at the splice point; what was further away cannot be placed any more.
+    pub fn discontinuity(&mut self, number: u64) {
+        for heard in self.heard.iter_mut().filter(|h| !h.placed) {
+            let ahead = self.began.zip(heard.target).map(|(began, target)| clock33::diff(began, target));
+            heard.placed = true;
+            heard.due = Some(number);
+            heard.settled |= !ahead.is_some_and(|ahead| (0..=SOON).contains(&ahead));
+        }
+        self.began = None;
+    }
+
     /// Segments were left out, or the stream began anew: what was pending cannot be judged.
     pub fn restart(&mut self) {
         *self = Cross::default();
     }
+}
+
+/// What a section says of a break, and when (pts_adjustment in it; `None`: at once). What is damaged says nothing.
+pub fn meaning(section: &[u8]) -> (Act, Option<u64>) {
+    let decoded = scte35::decode(section);
+    if !decoded.crc_ok {
+        return (Act::Command, None);
+    }
+    let (act, pts) = match &decoded.command {
+        Some(Command::Insert(insert)) => match &insert.detail {
+            Some(detail) => (if detail.out_of_network { Act::Out } else { Act::In }, detail.pts()),
+            None => (Act::Command, None), // called off
+        },
+        Some(Command::TimeSignal(pts)) => {
+            let kinds = decoded.segmentations().filter_map(|s| s.detail.map(|d| d.kind));
+            let mut breaks = kinds.filter(|kind| kind.span() == Span::Break);
+            let act =
+                breaks.next().map_or(Act::Command, |kind| if kind.start().is_some() { Act::In } else { Act::Out });
+            (act, *pts)
+        }
+        _ => (Act::Command, None),
+    };
+    (act, pts.map(|pts| decoded.adjusted(pts)))
 }
 
 /// Whether a segment is as near to where a break is due as the two may be.

@@ -39,6 +39,23 @@ pub struct Counts {
     pub cue_faults: [u64; CueFault::ALL.len()],
 }
 
+impl Counts {
+    /// Takes the counts of another judge in.
+    pub fn add(&mut self, other: &Counts) {
+        self.segments += other.segments;
+        self.unseen += other.unseen;
+        self.discontinuities += other.discontinuities;
+        self.stalls += other.stalls;
+        add(&mut self.defects, &other.defects);
+        add(&mut self.cue_faults, &other.cue_faults);
+        self.cues.iter_mut().zip(&other.cues).for_each(|(a, b)| add(a, b));
+    }
+}
+
+fn add(to: &mut [u64], from: &[u64]) {
+    to.iter_mut().zip(from).for_each(|(a, b)| *a += b);
+}
+
 /// What holds now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Facts {

@@ -108,8 +108,8 @@ pub struct Segment<'a> {
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub struct ByteRange {
     pub length: u64,
-    /// Where it begins; `None`: after the one before.
-    pub offset: Option<u64>,
+    /// Where it begins; where the tag does not say, after the range of the segment before.
+    pub offset: u64,
 }
 
 impl Media<'_> {
@@ -239,7 +239,7 @@ impl<'a> Reading<'a> {
                 true
             }
             "EXT-X-BYTERANGE" => {
-                next.range = byte_range(value);
+                next.range = byte_range(value, self.segments.last());
                 next.range.is_some()
             }
             "EXT-X-PROGRAM-DATE-TIME" => {
@@ -367,10 +367,10 @@ fn number(text: &str, into: &mut u64) -> bool {
     }
 }
 
-fn byte_range(text: &str) -> Option<ByteRange> {
+fn byte_range(text: &str, before: Option<&Segment<'_>>) -> Option<ByteRange> {
     let (length, offset) = match text.trim().split_once('@') {
-        Some((length, offset)) => (length, Some(offset.parse().ok()?)),
-        None => (text.trim(), None),
+        Some((length, offset)) => (length, offset.parse().ok()?),
+        None => (text.trim(), before.and_then(|s| s.range).map_or(0, |r| r.offset.saturating_add(r.length))),
     };
     Some(ByteRange { length: length.parse().ok().filter(|l| *l > 0)?, offset })
 }

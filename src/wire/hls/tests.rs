@@ -35,7 +35,7 @@ fn a_live_playlist_is_read_to_its_last_segment() {
     let [a, b, c] = &media.segments[..] else { panic!("{media:?}") };
     assert_eq!((a.uri, a.duration, a.date, a.encrypted), ("a.ts?x=1", 6.006, Some(1_795_244_400_500), false));
     assert_eq!((b.uri, b.discontinuity, b.encrypted, b.date), ("b.ts", true, true, None));
-    assert_eq!(b.range, Some(ByteRange { length: 100, offset: Some(5) }));
+    assert_eq!(b.range, Some(ByteRange { length: 100, offset: 5 }));
     assert_eq!((c.uri, c.gap, c.encrypted, c.discontinuity), ("c.ts", true, false, false));
     assert!((media.window() - 15.506).abs() < 1e-9);
 }

@@ -249,3 +249,28 @@ fn cues_of_playlist_and_stream_are_held_against_each_other() {
         "announced in the playlist first"
     );
 }
+
+#[test]
+fn a_discontinuity_at_the_splice_point_is_where_the_break_is_due() {
+    let watch = |target: u64, written: bool| {
+        let mut cross = Cross::default();
+        let mut faults = Vec::new();
+        for n in 10..18 {
+            if n == 11 {
+                cross.heard(&[0xfc], Act::Out, Some(target), n);
+            }
+            if n == 13 {
+                cross.discontinuity(n);
+                let cue =
+                    Cue { style: Style::CueOut, act: Act::Out, planned: None, elapsed: None, id: None, section: None };
+                written.then(|| cross.written(&cue, n));
+            }
+            let clock = if n < 13 { begins(n) } else { 5_000_000_000 + n * 540_000 };
+            cross.read(n, Some(clock), |fault, _| faults.push(fault.label()));
+        }
+        faults
+    };
+    assert_eq!(watch(begins(13), true), [""; 0]);
+    assert_eq!(watch(begins(13), false), ["stream_only"]);
+    assert_eq!(watch(begins(40), false), [""; 0], "a splice point on a clock that is gone");
+}
