@@ -7,6 +7,7 @@ pub mod rtp;
 pub mod scte35;
 pub mod sdp;
 pub mod ts;
+pub mod window;
 
 use crate::base::label::Label;
 
