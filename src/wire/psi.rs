@@ -5,7 +5,7 @@
 mod assembler;
 mod kind;
 
-pub use assembler::{Assembler, Carriage};
+pub use assembler::{Assembler, Carriage, Gathered};
 pub use kind::{Codec, Kind};
 
 /// Bytes of the longest section: section_length of a private one is at most 4093 (clause 2.4.4.11).
@@ -129,7 +129,7 @@ impl<'a> Pmt<'a> {
         Some(Pmt { pcr_pid: pid(*p0, *p1), descriptors, streams })
     }
     /// Tag and body of each descriptor of the programme.
-    pub fn descriptors(&self) -> impl Iterator<Item = (u8, &'a [u8])> {
+    pub fn descriptors(&self) -> impl Iterator<Item = (u8, &'a [u8])> + use<'a> {
         descriptors(self.descriptors)
     }
     /// The programme claims SCTE-35 (registration_descriptor 'CUEI', ANSI/SCTE 35 clause 8.1).
@@ -137,7 +137,7 @@ impl<'a> Pmt<'a> {
         registered(self.descriptors, b"CUEI")
     }
     /// Up to the first that does not fit.
-    pub fn streams(&self) -> impl Iterator<Item = Elementary<'a>> {
+    pub fn streams(&self) -> impl Iterator<Item = Elementary<'a>> + use<'a> {
         let mut rest = self.streams;
         std::iter::from_fn(move || {
             let [stream_type, p0, p1, l0, l1, after @ ..] = rest else { return None };
@@ -150,7 +150,7 @@ impl<'a> Pmt<'a> {
 }
 
 impl<'a> Elementary<'a> {
-    pub fn descriptors(&self) -> impl Iterator<Item = (u8, &'a [u8])> {
+    pub fn descriptors(&self) -> impl Iterator<Item = (u8, &'a [u8])> + use<'a> {
         descriptors(self.descriptors)
     }
     pub fn registered(&self, name: &[u8; 4]) -> bool {
@@ -158,7 +158,8 @@ impl<'a> Elementary<'a> {
     }
 }
 
-fn descriptors<'a>(mut rest: &'a [u8]) -> impl Iterator<Item = (u8, &'a [u8])> {
+/// Tag and body of each descriptor of a loop, up to the first that does not fit.
+pub fn descriptors<'a>(mut rest: &'a [u8]) -> impl Iterator<Item = (u8, &'a [u8])> {
     std::iter::from_fn(move || {
         let [tag, length, after @ ..] = rest else { return None };
         let (body, after) = after.split_at_checked(usize::from(*length))?;

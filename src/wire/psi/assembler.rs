@@ -66,14 +66,15 @@ impl Assembler {
         };
         if self.filled > 0 {
             self.go_on(tail, each);
-            self.give_up();
         }
-        let mut carriage = Carriage { pointer: pointer != 0, shared: false, gap: false };
-        let mut rest = fresh;
+        self.begin(fresh, Carriage { pointer: pointer != 0, ..Carriage::default() }, each);
+    }
+
+    /// Sections that begin right here: behind a pointer_field, or in a PES packet that should hold none.
+    pub fn begin(&mut self, mut rest: &[u8], mut carriage: Carriage, each: &mut dyn FnMut(Gathered<'_>)) {
+        self.give_up();
         // 0xff is stuffing to the end of the packet.
-        while let [first, ..] = rest
-            && *first != 0xff
-        {
+        while rest.first().is_some_and(|first| *first != 0xff) {
             match length(rest).filter(|n| *n <= rest.len()) {
                 Some(n) => {
                     let (section, after) = rest.split_at(n);

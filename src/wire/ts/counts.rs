@@ -172,6 +172,11 @@ pub struct Counts {
     pub pts_jumps: u64,
     /// PCRs with the discontinuity_indicator set.
     pub signalled_discontinuities: u64,
+    /// Pictures of all video PIDs (PES packets where pictures cannot be told apart), and those at which decoding can start.
+    pub frames: u64,
+    pub keyframes: u64,
+    /// PES packets of all audio PIDs.
+    pub audio_units: u64,
     /// Complete sections on cue PIDs, whatever their CRC.
     pub cue_sections: u64,
     /// SCTE-35 sections found inside PES packets, as FFmpeg writes them.
