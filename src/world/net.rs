@@ -138,6 +138,12 @@ pub struct Ask<'a> {
     pub bound: Duration,
 }
 
+/// Whether a password for `home` may go to `url`: its own host and port, or the same host over TLS where `home` has none.
+pub fn at_home(home: &Url, url: &Url) -> bool {
+    let port = home.scheme() == url.scheme() && home.port_or_known_default() == url.port_or_known_default();
+    home.host_str() == url.host_str() && (port || (home.scheme(), url.scheme()) == ("http", "https"))
+}
+
 /// Where the time of a request went, one after the other. Of the last one, when there were redirects.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Phases {

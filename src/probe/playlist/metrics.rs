@@ -124,7 +124,8 @@ static TS_ERRORS: Desc<2> = Desc::counter(
     "hls_segment_errors_total",
     Unit::Count,
     ["stream_id", "indicator"],
-    "ETSI TR 101 290 errors of priority 1 and 2 in the transport stream of the segments, by the stream's own clock",
+    "ETSI TR 101 290 errors in the transport stream of the segments; those about how often tables and clocks are repeated do \
+     not apply to segments, which begin with them (RFC 8216 section 3.2)",
 );
 static CUES: Desc<3> = Desc::counter(
     "hls_cues_total",
@@ -184,6 +185,17 @@ pub static FAMILIES: &[Family] = &[
     CUE_FAULTS.family(),
     BREAK_OPEN.family(),
     BREAK_OVERDUE.family(),
+];
+
+/// What is counted of a stream in segments. Its PAT, PMT and PCR may be as rare as the segments, so that the limits on their
+/// repetition say nothing.
+const INDICATORS: &[Indicator] = &[
+    Indicator::SyncLoss,
+    Indicator::SyncByte,
+    Indicator::Continuity,
+    Indicator::Transport,
+    Indicator::Crc,
+    Indicator::Pts,
 ];
 
 /// What a round found out, all variants put together.
@@ -256,7 +268,7 @@ impl Meters {
         });
         let cues = cues.collect();
         let mut indicators: Labelled<Indicator> = Vec::new();
-        for indicator in Indicator::ALL.iter().filter(|i| i.priority() < 3) {
+        for indicator in INDICATORS {
             indicators.push((*indicator, kit.own(&TS_ERRORS, [id, indicator.label()])));
         }
         Meters {

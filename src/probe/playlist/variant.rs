@@ -6,7 +6,7 @@ use crate::base::clock::{Boot, Clock};
 use crate::base::fault::chain;
 use crate::base::label::Label;
 use crate::wire::hls::{Facts, Judge, MOST_BYTES, Media, Playlist, Segment, Told, parse};
-use crate::world::net::{Ask, Fetched, Login, Net, Phases};
+use crate::world::net::{Ask, Fetched, Login, Net, Phases, at_home};
 use std::time::Duration;
 use url::Url;
 
@@ -32,7 +32,7 @@ impl<'a> Hands<'a> {
     where
         'a: 'u,
     {
-        let login = self.login.filter(|_| url.origin() == self.home.origin());
+        let login = self.login.filter(|_| at_home(self.home, url));
         Ask { url, login, range: None, most, bound }
     }
 

@@ -2,7 +2,7 @@
 //! connection of its own per request makes its phases comparable.
 
 use super::real::Real;
-use super::{Ask, Fetched, Got, Missed, Phases, Reason, Taker};
+use super::{Ask, Fetched, Got, Missed, Phases, Reason, Taker, at_home};
 use crate::base::base64;
 use crate::base::clock::Wall;
 use bytes::{Bytes, BytesMut};
@@ -59,13 +59,10 @@ pub async fn fetch(real: &Real, wanted: Ask<'_>, take: Taker<'_>) -> Result<Fetc
     Err(Missed::new(Reason::Redirect, format!("more than {REDIRECTS} redirects")))
 }
 
-/// What a request says beyond the usual. The password goes to the configured host only, and never from `https://` to
-/// another scheme, which [`further`] refuses.
+/// What a request says beyond the usual.
 fn headers(wanted: &Ask<'_>, url: &Url) -> Result<HeaderMap, Missed> {
     let mut headers = HeaderMap::new();
-    let host = wanted.url.host_str() == url.host_str();
-    let same = wanted.url.port_or_known_default() == url.port_or_known_default() || wanted.url.scheme() != url.scheme();
-    if let Some(login) = wanted.login.filter(|_| host && same) {
+    if let Some(login) = wanted.login.filter(|_| at_home(wanted.url, url)) {
         let pair = format!("{}:{}", login.username, login.password.expose());
         let value = HeaderValue::try_from(format!("Basic {}", base64::encode(pair.as_bytes())));
         let mut value = value.map_err(|e| Missed::new(Reason::Other, e))?;
@@ -303,5 +300,9 @@ mod tests {
         let to = |to: &'static str| further(&tls, &HeaderValue::from_static(to)).map_err(|m| m.reason);
         assert_eq!(to("http://box/a"), Err(Reason::Redirect));
         assert_eq!(to("//other/b").unwrap().as_str(), "https://other/b");
+        let home = |home: &str, url: &str| at_home(&Url::parse(home).unwrap(), &Url::parse(url).unwrap());
+        assert!(home("http://box/a", "http://box/b") && home("http://box:81/a", "https://box/b"));
+        assert!(!home("http://box/a", "http://box:81/b") && !home("https://box/a", "https://other/a"));
+        assert!(!home("https://box:81/a", "http://box:81/a"));
     }
 }
