@@ -10,7 +10,6 @@ mod descriptor;
 mod segmentation;
 #[cfg(test)]
 mod tests;
-pub mod ticks;
 mod tracker;
 mod upid;
 
@@ -26,6 +25,8 @@ pub use segmentation::{
 pub use tracker::*;
 pub use upid::{Parts, Upid};
 
+use super::psi::crc32_mpeg;
+use super::ts::clock33;
 use cursor::Cursor;
 
 /// The largest section_length (§9.6.1).
@@ -74,7 +75,7 @@ pub struct Decoded<'a> {
 impl<'a> Decoded<'a> {
     /// pts_time plus pts_adjustment, modulo 2^33 (§9.6.1).
     pub fn adjusted(&self, pts: u64) -> u64 {
-        ticks::add(pts, self.header.map_or(0, |h| h.pts_adjustment) as i64)
+        clock33::add(pts, self.header.map_or(0, |h| h.pts_adjustment) as i64)
     }
 
     pub fn kind(&self) -> CommandKind {
@@ -208,11 +209,4 @@ fn payload<'a>(body: &'a [u8], header: &Header, decoded: &mut Decoded<'a>) {
     }
     decoded.descriptors = Descriptors(looped);
     descriptor::check(decoded.descriptors, read.kind(), defects);
-}
-
-/// CRC-32/MPEG-2 (ISO/IEC 13818-1 annex A).
-fn crc32_mpeg(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte) << 24, |c, _| if c >> 31 == 1 { c << 1 ^ 0x04c1_1db7 } else { c << 1 })
-    })
 }

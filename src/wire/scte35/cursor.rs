@@ -32,6 +32,6 @@ impl<'a> Cursor<'a> {
     /// Seven bits of anything, then 33 of a time in 90 kHz ticks.
     pub(super) fn low33(&mut self) -> Option<(u8, u64)> {
         let n = self.number(5)?;
-        Some(((n >> 32) as u8 & 0xfe, n & super::ticks::MASK))
+        Some(((n >> 32) as u8 & 0xfe, n & (crate::wire::ts::clock33::WRAP - 1)))
     }
 }

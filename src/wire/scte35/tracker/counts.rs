@@ -1,11 +1,12 @@
 //! What the tracker has counted since it was made, and what it sees now.
 
-use super::super::command::CommandKind;
-use super::super::defect::Defect;
-use super::super::segmentation::SegmentationType;
-use super::happening::{Direction, How, Source, Verdict, Why};
+use super::happening::Happening;
+use super::labels::{Direction, How, News, Source, Verdict, Why};
 use crate::base::clock::Boot;
 use crate::base::label::Label;
+use crate::wire::scte35::command::CommandKind;
+use crate::wire::scte35::defect::Defect;
+use crate::wire::scte35::segmentation::SegmentationType;
 use std::time::Duration;
 
 /// A count for each value of a label.
@@ -146,4 +147,51 @@ pub struct TimeProbe {
     pub offset: f64,
     /// TAI − UTC as told, seconds.
     pub utc_offset: u16,
+}
+
+impl Counts {
+    /// All but what is counted by section: defects, commands, segmentation types.
+    pub(super) fn on(&mut self, happening: &Happening) {
+        match happening {
+            Happening::Cue(cue) => {
+                match cue.news {
+                    News::First | News::Untracked => {}
+                    News::Repeat => self.repeats += 1,
+                    News::Retimed => self.retimes += 1,
+                    News::DuplicateId => self.duplicate_ids.add(Source::of(cue.event_id.unwrap_or_default())),
+                    News::Unmatched => self.unmatched_returns += 1,
+                    News::Cancel => self.cancels += 1,
+                    News::CancelUnknown => self.cancels_unknown += 1,
+                    News::Refused => self.refused += 1,
+                }
+                if let (News::First | News::Unmatched, Some(direction)) = (cue.news, cue.direction) {
+                    self.announced.add(direction);
+                    if cue.immediate {
+                        self.immediates.add(direction);
+                    }
+                    if cue.late {
+                        self.late.add(direction);
+                    }
+                }
+                self.implausible += u64::from(cue.implausible);
+            }
+            Happening::Opened { overlapping, .. } => {
+                self.opened += 1;
+                self.overlapping += u64::from(*overlapping);
+            }
+            Happening::Closed { how, mismatch, .. } => {
+                self.closed.add(*how);
+                self.mismatches += u64::from(*mismatch);
+            }
+            Happening::Overdue { .. } => self.missing_returns += 1,
+            Happening::Orphaned { why, .. } => self.orphaned.add(*why),
+            Happening::Point(point) => match point.direction {
+                Direction::Out => self.points_out.add(point.verdict),
+                Direction::In => self.points_in.add(point.verdict),
+            },
+            Happening::HeartbeatLost { .. } => self.heartbeats_lost += 1,
+            Happening::DtmfLate { .. } => self.dtmf_late += 1,
+            Happening::Unusable { .. } | Happening::HeartbeatBack { .. } => {}
+        }
+    }
 }
