@@ -1,3 +1,5 @@
+mod stream;
+
 use super::*;
 use crate::base::clock::Sim;
 use crate::base::quit;
