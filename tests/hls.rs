@@ -5,7 +5,8 @@
 
 use m3u8_rs::{MediaPlaylist, parse_media_playlist_res};
 use proptest::prelude::*;
-use vedette::wire::hls::{Defect, Media, Playlist, parse};
+use vedette::base::clock::Boot;
+use vedette::wire::hls::{Act, Cross, Defect, Judge, Media, Playlist, parse};
 
 fn ours(text: &str) -> Media<'_> {
     match parse(text.as_bytes()).unwrap() {
@@ -64,7 +65,7 @@ fn written(target: u32, sequence: u64, discontinuities: u64, all: &[One], end: b
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2048) })]
 
     #[test]
     fn both_read_the_same_from_a_playlist_without_faults(
@@ -93,6 +94,49 @@ proptest! {
     fn no_text_breaks_the_reading(text in "(#EXTM3U\n)?(#EXT(INF|-X-(KEY|DATERANGE|CUE-OUT|SCTE35|MEDIA-SEQUENCE)):?[ -~ä]{0,40}\n|[ -~]{0,20}\n){0,30}") {
         let _either = parse(text.as_bytes());
     }
+
+    #[test]
+    fn no_succession_of_versions_breaks_the_judge(
+        versions in proptest::collection::vec((any::<u16>(), proptest::collection::vec(line(), 0..30)), 1..8),
+    ) {
+        let (mut judge, mut cross) = (Judge::default(), Cross::default());
+        let mut before = judge.counts().clone();
+        for (n, (sequence, lines)) in versions.iter().enumerate() {
+            let text = format!("#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:{}\n{}", sequence % 12, lines.concat());
+            let Ok(Playlist::Media(media)) = parse(text.as_bytes()) else { continue };
+            let at = Boot::from_secs(10 + n as u64 * 4);
+            let step = judge.on(&media, at);
+            prop_assert!(step.fresh.end <= media.segments.len() && step.told.len() <= 32);
+            let now = judge.counts().clone();
+            prop_assert!(now.segments >= before.segments && now.stalls >= before.stalls && now.unseen >= before.unseen);
+            prop_assert!(now.defects.iter().zip(&before.defects).all(|(a, b)| a >= b));
+            before = now;
+            prop_assert!(judge.facts(at).unwrap().window.is_finite());
+            for (number, segment) in (media.sequence..).zip(&media.segments) {
+                segment.cues.iter().for_each(|cue| cross.written(cue, number));
+                cross.heard(segment.uri.as_bytes(), Act::Out, Some(number << 20), number);
+                cross.read(number, Some(number << 21), |_, _| {});
+            }
+        }
+    }
+}
+
+/// Lines that matter, in no order.
+fn line() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => (0u32..12, 0u8..4).prop_map(|(seconds, name)| format!("#EXTINF:{seconds},\n{name}.ts\n")),
+        1 => (0u32..9).prop_map(|n| format!("#EXT-X-TARGETDURATION:{n}\n")),
+        1 => (0u32..3).prop_map(|n| format!("#EXT-X-DISCONTINUITY-SEQUENCE:{n}\n")),
+        1 => Just("#EXT-X-DISCONTINUITY\n".to_owned()),
+        1 => Just("#EXT-X-ENDLIST\n".to_owned()),
+        1 => (0u32..20).prop_map(|n| format!("#EXT-X-CUE-OUT:{n}\n")),
+        1 => (0u32..20).prop_map(|n| format!("#EXT-X-CUE-OUT-CONT:{n}/12\n")),
+        1 => Just("#EXT-X-CUE-IN\n".to_owned()),
+        1 => (0u32..60).prop_map(|n| format!("#EXT-X-PROGRAM-DATE-TIME:2026-11-21T07:00:{n:02}Z\n")),
+        1 => (0u8..3, 0u32..60, 0u32..30).prop_map(|(id, at, planned)| format!(
+            "#EXT-X-DATERANGE:ID=\"{id}\",START-DATE=\"2026-11-21T07:00:{at:02}Z\",PLANNED-DURATION={planned},SCTE35-OUT=0xFC30\n"
+        )),
+    ]
 }
 
 #[test]
