@@ -12,6 +12,7 @@ mod central;
 mod crowd;
 mod faults;
 mod packets;
+mod playlist;
 mod rules;
 mod service;
 mod store;

@@ -126,6 +126,13 @@ fn cues() -> Vec<u8> {
     }
     bytes
 }
+/// Two versions of a live playlist with every tag and style of cue.
+const HLS: &[u8] = b"#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:6\n#EXT-X-MEDIA-SEQUENCE:5\n#EXT-X-DISCONTINUITY-SEQUENCE:1\n\
+    #EXT-X-PROGRAM-DATE-TIME:2026-11-21T07:00:00Z\n#EXTINF:6.0,\n5.ts\n#EXT-OATCLS-SCTE35:/DAWAAAAAAAAAP/wBQb+AAAAAAAAXI5c6w==\n\
+    #EXT-X-ASSET:CAID=0x1\n#EXT-X-CUE-OUT:12.0\n#EXTINF:6.0,\n6.ts\n#EXT-X-CUE-OUT-CONT:6/12\n#EXT-X-SCTE35:CUE-OUT=YES,DURATION=12\n#EXTINF:6.0,\n7.ts\n\
+    #EXT-X-DATERANGE:ID=\"a\",CLASS=\"c\",START-DATE=\"2026-11-21T07:00:06Z\",PLANNED-DURATION=12,SCTE35-OUT=0xFC301600000000000000FFF00506FE000000000000\n\
+    #EXT-X-CUE-IN\n#EXTINF:6.0,\n8.ts\n\xff#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXT-X-MEDIA-SEQUENCE:7\n#EXT-X-KEY:METHOD=NONE\n#EXT-X-MAP:URI=\"m\"\n\
+    #EXT-X-BYTERANGE:100@5\n#EXTINF:6.0,\n7.ts\n#EXT-X-CUE-IN\n#EXTINF:6.0,\n8.ts\n#EXT-X-DISCONTINUITY\n#EXTINF:9,\n9.ts\n#EXT-X-ENDLIST\n";
 
 /// The seeds of every target, by its name.
 pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
@@ -144,6 +151,8 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let bare = bare.collect::<Vec<_>>().join("\n");
     let hidden = [SPS_H264, b"\0\0\0\x01\x68\xee\0\0\x01\x65\x88"].concat();
     vec![
+        ("hls", HLS.to_vec()),
+        ("hls", b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=3000000,RESOLUTION=1280x720,CODECS=\"a,b\"\nhd.m3u8\n".to_vec()),
         ("rtp", stream(0, &[SPS_H264, b"\x7c\x85\x88", b"\x7c\x05\0", b"\x7c\x45\0"])),
         ("rtp", stream(0, &[b"\x78\0\x02\x09\xf0\0\x05\x06\x06\x01\xc4\x80", b"\x41\x9a", b"\x41\x4a"])),
         ("rtp", stream(0, &[&hidden, b"\x7c\x87\x64\0\0\x01\x65\x88", b"\x7c\x47\0"])),

@@ -5,6 +5,7 @@
 pub mod brokers;
 pub mod cameras;
 pub mod fake_camera;
+pub mod origin;
 pub mod prometheus;
 pub mod site;
 pub mod ts;
