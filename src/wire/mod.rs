@@ -1,6 +1,8 @@
 //! Floor 1. Bytes into facts: pure, without I/O, clocks or allocation per packet; fuzzed and benched.
 
+pub mod fflog;
 pub mod h26x;
+pub mod progress;
 pub mod rtp;
 pub mod sdp;
 
