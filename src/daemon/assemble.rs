@@ -10,6 +10,7 @@ use crate::daemon::config::{self, Config};
 use crate::daemon::couriers::Couriers;
 use crate::daemon::hub::{Hub, Order, Own, settling};
 use crate::daemon::keeper::Keeper;
+use crate::daemon::notes::Notes;
 use crate::daemon::rules::{Broken, Rules};
 use crate::daemon::status::Desk;
 use crate::daemon::watchdog::Watchdog;
@@ -17,6 +18,7 @@ use crate::metric::book::Book;
 use crate::metric::labels::Labels;
 use crate::metric::latest::Latest;
 use crate::metric::ledger::Ledger;
+use crate::metric::memory::Memory;
 use crate::metric::roster::{Roll, Roster};
 use crate::probe::{Kit, Tap};
 use crate::sink::mqtt::camera::Cameras;
@@ -141,6 +143,8 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
     let mut judge = Judge::new(rules.all(), catalogue::names(), extra);
     judge.hold(started.plus(settling(config.node.tick)));
     let (mut alerts, mut cameras) = (Alerts::new(&node), Cameras::new(&node));
+    let memory = Memory::default();
+    memory.restore(events.memories().await);
     let states = events.states().await;
     alerts.restore(&states);
     cameras.restore(&states);
@@ -199,6 +203,7 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
         judged: judged_sender,
         pulse: pulses.add("hub"),
         own: Own::open(&book),
+        notes: Notes::default(),
         hushed: false,
     };
 
@@ -228,7 +233,7 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
 
     let mut parts = Parts {
         config: Known::of(&config),
-        keeper: Keeper::new(clock.clone(), Tap::new(reports)),
+        keeper: Keeper::new(clock.clone(), Tap::new(reports, memory)),
         place,
         world,
         service: service.clone(),

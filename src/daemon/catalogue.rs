@@ -1,7 +1,7 @@
 //! Everything that is said once in the code and printed from it: metric families, sample configuration, rules.
 
 use crate::alert;
-use crate::daemon::{hub, keeper, process, rules};
+use crate::daemon::{hub, keeper, notes, process, rules};
 use crate::metric::desc::{Family, Kind};
 use crate::probe::KINDS;
 use crate::sink::{mqtt, page};
@@ -12,9 +12,10 @@ use std::sync::LazyLock;
 /// Sections of METRICS.md: what they are about, and their families.
 pub fn families() -> Vec<(&'static str, &'static [Family])> {
     let probes = KINDS.iter().map(|k| (k.about, k.families));
-    let own: [(&str, &[Family]); 8] = [
+    let own: [(&str, &[Family]); 9] = [
         ("Probes at work", keeper::FAMILIES),
         ("The daemon itself", hub::FAMILIES),
+        ("What targets note", notes::FAMILIES),
         ("The daemon as a process", process::FAMILIES),
         ("Rules and alarms", alert::FAMILIES),
         ("Rule files", rules::FAMILIES),
@@ -28,7 +29,7 @@ pub fn families() -> Vec<(&'static str, &'static [Family])> {
 /// Names of all families that this box can export: what a rule may name to be judged here.
 pub fn names() -> &'static BTreeSet<String> {
     static NAMES: LazyLock<BTreeSet<String>> =
-        LazyLock::new(|| families().iter().flat_map(|(_, all)| all.iter().map(|f| f.name.to_string())).collect());
+        LazyLock::new(|| families().iter().flat_map(|(_, all)| all.iter().flat_map(Family::names)).collect());
     &NAMES
 }
 
@@ -66,6 +67,7 @@ pub fn metrics_page() -> String {
             let kind = match family.kind {
                 Kind::Counter => "counter",
                 Kind::Gauge => "gauge",
+                Kind::Histogram => "histogram",
                 Kind::Info => "info",
                 Kind::Unknown => "unknown",
             };

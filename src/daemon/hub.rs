@@ -9,6 +9,7 @@ use crate::base::pulse::Pulse;
 use crate::base::quit::Quit;
 use crate::base::ring::Ring;
 use crate::daemon::catalogue;
+use crate::daemon::notes::{self, Notes};
 use crate::daemon::status::Judged;
 use crate::metric::alarm::{Alarm, Message, Stamp};
 use crate::metric::book::{Book, Hold, Series};
@@ -18,7 +19,7 @@ use crate::metric::report::{NoData, Report};
 use crate::metric::roster::Roster;
 use crate::sink::mqtt::camera::Cameras;
 use crate::sink::mqtt::compose::Alerts;
-use crate::store::{Commit, Events, Store};
+use crate::store::{Commit, Entry, Events, Store};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,7 +61,7 @@ static COMMITS_LOST: Desc<0> = Desc::counter(
     "vedette_alarm_commits_lost_total",
     Unit::Count,
     [],
-    "Alarm transitions that could not be handed to the events database because it did not move for long",
+    "Commits of alarm transitions or notes that could not be handed to the events database because it did not move for long",
 );
 pub static FAMILIES: &[Family] = &[
     DROPPED.family(),
@@ -121,6 +122,7 @@ pub struct Hub {
     pub judged: watch::Sender<Arc<Judged>>,
     pub pulse: Pulse,
     pub own: Own,
+    pub notes: Notes,
     /// See [`Order::Hush`].
     pub hushed: bool,
 }
@@ -134,6 +136,7 @@ pub struct Own {
     lateness: Series,
     trusted: Series,
     commits_lost: Series,
+    notes_dropped: Series,
     lost: u64,
     rows: usize,
 }
@@ -149,6 +152,7 @@ impl Own {
             lateness: book.open(&LATENESS, [], Hold::Own),
             trusted: book.open(&TRUSTED, [], Hold::Own),
             commits_lost: book.open(&COMMITS_LOST, [], Hold::Own),
+            notes_dropped: book.open(&notes::DROPPED, [], Hold::Own),
             lost: 0,
             rows: 0,
         }
@@ -166,15 +170,41 @@ impl Hub {
                 () = quit.wait() => break,
                 due = ticks.beat() => self.tick(due),
                 Some(order) = orders.recv() => self.obey(order),
-                reports = self.reports.take() => reports.iter().for_each(|r| self.latest.apply(r)),
-                _ = breath.beat() => {}
+                reports = self.reports.take() => self.take(reports),
+                _ = breath.beat() => self.commit_notes(),
             }
             self.pulse.beat();
         }
         // The last snapshot is kept and not judged: that we stop looking is no news about anything.
         let now = self.clock.boot();
         self.cut(now);
+        self.commit_notes();
         self.store
+    }
+
+    fn take(&mut self, reports: impl IntoIterator<Item = Report>) {
+        for report in reports {
+            self.latest.apply(&report);
+            self.notes.gather(report);
+        }
+    }
+
+    /// At most once a second, however much is noted: alarms share the queue.
+    fn commit_notes(&mut self) {
+        // With little room left they wait, so that an alarm finds some.
+        if self.notes.is_empty() || self.commits.capacity() * 2 < self.commits.max_capacity() {
+            return;
+        }
+        let now = self.clock.now();
+        let (notes, memory) = self.notes.take();
+        let mut commit = Commit { memory, ..Commit::default() };
+        for (source, note) in notes {
+            let at = Stamp { boot: note.at, wall: now.wall_of(note.at), ..self.stamp(now) };
+            let message = self.alerts.note(&source, &note, &at, self.events.reserve());
+            commit.notes.push(Entry { at: at.wall, text: String::from_utf8_lossy(&message.payload).into_owned() });
+            commit.messages.push(message);
+        }
+        self.hand_over(commit);
     }
 
     fn obey(&mut self, order: Order) {
@@ -219,9 +249,8 @@ impl Hub {
 
     /// Cuts a snapshot and gives it to the page and the store.
     fn cut(&mut self, due: Boot) -> Arc<Snapshot> {
-        for report in self.reports.take_now() {
-            self.latest.apply(&report);
-        }
+        let reports = self.reports.take_now();
+        self.take(reports);
         let read = self.clock.now();
         let late = read.boot.since(due);
         // A tick that is a little late is dated when it was due: samples stand on an even grid, which compresses well,
@@ -248,7 +277,11 @@ impl Hub {
         if alarms.is_empty() && messages.is_empty() {
             return;
         }
-        if self.commits.try_send(Commit { alarms, transitions, messages }).is_err() {
+        self.hand_over(Commit { alarms, transitions, messages, ..Commit::default() });
+    }
+
+    fn hand_over(&mut self, commit: Commit) {
+        if self.commits.try_send(commit).is_err() {
             self.own.lost += 1;
         }
     }
@@ -261,7 +294,8 @@ impl Hub {
             .value(self.own.series, self.own.rows as f64)
             .value(self.own.lateness, late.as_secs_f64())
             .value(self.own.trusted, f64::from(u8::from(now.trusted)))
-            .value(self.own.commits_lost, self.own.lost as f64);
+            .value(self.own.commits_lost, self.own.lost as f64)
+            .value(self.own.notes_dropped, self.notes.dropped as f64);
         for (why, series) in &self.own.no_data {
             report.value(*series, self.latest.no_data(*why) as f64);
         }

@@ -121,6 +121,13 @@ impl Keeper {
             let kept = self.start(kind, target, secrets, kit());
             self.kept.insert(name, kept);
         }
+        // Also of those that left the configuration while we were not running.
+        for stranger in self.tap.memory().targets().into_iter().filter(|t| !self.kept.contains_key(&**t)) {
+            let at = self.clock.boot();
+            let mut report = Report::new(Window { from: at, to: at });
+            report.remember(None);
+            self.tap.of(stranger).send(report);
+        }
         changes
     }
 
@@ -164,13 +171,16 @@ impl Keeper {
             restarts: kit.own(&RESTARTS, [probe, &id]),
             panics: kit.own(&PANICS, [probe, &id]),
         };
+        let name: Arc<str> = format!("{probe}/{id}").into();
+        let tap = self.tap.of(name.clone());
+        kit.remind(self.tap.memory().get(&name));
         let session = (target.open)(&mut kit);
         let again = Arc::new(Notify::new());
         let watch = Watch {
             again: again.clone(),
             clock: self.clock.clone(),
-            tap: self.tap.clone(),
-            name: format!("{probe}/{id}"),
+            tap,
+            name,
             series,
             restarts: 0,
             panics: 0,
@@ -192,7 +202,7 @@ struct Health {
 struct Watch {
     clock: Clock,
     tap: Tap,
-    name: String,
+    name: Arc<str>,
     series: Health,
     restarts: u64,
     panics: u64,
@@ -205,7 +215,7 @@ struct Watch {
 
 impl Watch {
     async fn over(mut self, mut session: Box<dyn Session>, quit: Quit) {
-        let seed = Labels::new([("target", &self.name)]).digest();
+        let seed = Labels::new([("target", &*self.name)]).digest();
         let mut short = Backoff::new(SHORT.0, SHORT.1, seed);
         let mut long = Backoff::new(LONG.0, LONG.1, seed);
         while !quit.asked() {

@@ -6,6 +6,7 @@ pub mod config;
 mod couriers;
 mod hub;
 mod keeper;
+mod notes;
 mod process;
 pub mod rules;
 mod status;

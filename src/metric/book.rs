@@ -1,7 +1,8 @@
 //! Where series are opened. Opening is the only way to grow, and happens at plan time, so cardinality is decided by the
 //! configuration; the one exception is a [`Slot`], which holds one info series whose labels may change.
 
-use crate::metric::desc::{Desc, Family};
+use crate::metric::desc::{Desc, Family, PARTS};
+use crate::metric::histogram::{Histogram, le};
 use crate::metric::labels::Labels;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
@@ -69,6 +70,26 @@ impl Book {
     pub fn open<const L: usize>(&self, desc: &'static Desc<L>, values: [&str; L], hold: Hold) -> Series {
         let labels = Labels::new(desc.labels.iter().zip(values));
         self.lock().open(desc.family(), labels, hold)
+    }
+
+    /// Opens all series of a histogram; they are also returned one by one, for [`Book::close`].
+    pub fn open_histogram<const L: usize>(
+        &self,
+        desc: &'static Desc<L>,
+        values: [&str; L],
+    ) -> (Histogram, Vec<Series>) {
+        let mut inner = self.lock();
+        let labels = Labels::new(desc.labels.iter().zip(values));
+        let mut part = |part: &str, labels: Labels| {
+            let family = Family { name: format!("{}{part}", desc.name).into(), ..desc.family() };
+            inner.open(family, labels, Hold::Own)
+        };
+        let [bucket, sum, count] = PARTS;
+        let bounds = desc.bounds.iter().copied().chain([f64::INFINITY]);
+        let buckets: Vec<_> = bounds.map(|bound| part(bucket, labels.with([("le", le(bound).as_str())]))).collect();
+        let ends = [part(sum, labels.clone()), part(count, labels)];
+        let all = buckets.iter().chain(&ends).copied().collect();
+        (Histogram::new(desc.bounds, buckets, ends), all)
     }
 
     /// Opens a slot for an info family: `fixed` are the leading labels, the rest is said with each reading.

@@ -8,6 +8,8 @@ pub enum Kind {
     /// Only grows, until it starts again at 0. Exported with `_total`.
     Counter,
     Gauge,
+    /// Cumulative counts by size: the series are `_bucket` with the label `le`, `_sum` and `_count`.
+    Histogram,
     /// Always 1; the labels carry the message. Exported with `_info`.
     Info,
     /// Made elsewhere; nothing is known about its behaviour.
@@ -51,19 +53,30 @@ pub struct Desc<const L: usize> {
     pub kind: Kind,
     pub unit: Unit,
     pub labels: [&'static str; L],
+    /// Upper bounds of a histogram's buckets, rising, without the infinite one; empty for other kinds.
+    pub bounds: &'static [f64],
     /// One sentence without a full stop at the end: what the number is, and what it is not.
     pub help: &'static str,
 }
 
 impl<const L: usize> Desc<L> {
     pub const fn counter(name: &'static str, unit: Unit, labels: [&'static str; L], help: &'static str) -> Self {
-        Desc { name, kind: Kind::Counter, unit, labels, help }
+        Desc { name, kind: Kind::Counter, unit, labels, bounds: &[], help }
     }
     pub const fn gauge(name: &'static str, unit: Unit, labels: [&'static str; L], help: &'static str) -> Self {
-        Desc { name, kind: Kind::Gauge, unit, labels, help }
+        Desc { name, kind: Kind::Gauge, unit, labels, bounds: &[], help }
+    }
+    pub const fn histogram(
+        name: &'static str,
+        unit: Unit,
+        labels: [&'static str; L],
+        bounds: &'static [f64],
+        help: &'static str,
+    ) -> Self {
+        Desc { name, kind: Kind::Histogram, unit, labels, bounds, help }
     }
     pub const fn info(name: &'static str, labels: [&'static str; L], help: &'static str) -> Self {
-        Desc { name, kind: Kind::Info, unit: Unit::Count, labels, help }
+        Desc { name, kind: Kind::Info, unit: Unit::Count, labels, bounds: &[], help }
     }
     /// The same with the number of labels forgotten, for catalogues.
     pub const fn family(&'static self) -> Family {
@@ -86,4 +99,25 @@ pub struct Family {
     /// Empty for families learned at run time: their labels are whatever came.
     pub labels: &'static [&'static str],
     pub help: Cow<'static, str>,
+}
+
+/// What the names of a histogram's series end in.
+pub const PARTS: [&str; 3] = ["_bucket", "_sum", "_count"];
+
+impl Family {
+    /// The family's name as TYPE and HELP tell it: that of a histogram's series is without their ending.
+    pub fn stem(&self) -> &str {
+        match self.kind {
+            Kind::Histogram => PARTS.iter().find_map(|part| self.name.strip_suffix(part)).unwrap_or(&self.name),
+            _ => &self.name,
+        }
+    }
+
+    /// The names of its series.
+    pub fn names(&self) -> Vec<String> {
+        match self.kind {
+            Kind::Histogram => PARTS.iter().map(|part| format!("{}{part}", self.name)).collect(),
+            _ => vec![self.name.to_string()],
+        }
+    }
 }

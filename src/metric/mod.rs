@@ -1,10 +1,13 @@
-//! Floor 1. Words for numbers: families, series, readings, snapshots; and for alarms.
+//! Floor 1. Words for numbers: families, series, readings, snapshots; and for alarms and what else happens.
 
 pub mod alarm;
 pub mod book;
 pub mod desc;
+pub mod histogram;
 pub mod labels;
 pub mod latest;
 pub mod ledger;
+pub mod memory;
+pub mod note;
 pub mod report;
 pub mod roster;

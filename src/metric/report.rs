@@ -3,6 +3,8 @@
 use crate::base::clock::Window;
 use crate::base::label::Label;
 use crate::metric::book::{Series, Slot};
+use crate::metric::note::Note;
+use std::sync::Arc;
 
 /// Why there is no number.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
@@ -60,11 +62,17 @@ pub(crate) enum Row {
 pub struct Report {
     pub taken: Window,
     pub(crate) rows: Vec<Row>,
+    /// Whose it is, `<probe>/<id>`; said by the tap.
+    pub source: Option<Arc<str>>,
+    /// What happened in this window, in order.
+    pub notes: Vec<Note>,
+    /// What its source remembers from now on, or that it forgets.
+    pub memory: Option<Option<String>>,
 }
 
 impl Report {
     pub fn new(taken: Window) -> Self {
-        Report { taken, rows: Vec::new() }
+        Report { taken, rows: Vec::new(), source: None, notes: Vec::new(), memory: None }
     }
     /// A number we have.
     pub fn value(&mut self, series: Series, value: f64) -> &mut Self {
@@ -84,7 +92,18 @@ impl Report {
         self.rows.push(Row::Info(slot, values));
         self
     }
+    /// Something that happened; see [`crate::metric::note`].
+    pub fn note(&mut self, note: Note) -> &mut Self {
+        self.notes.push(note);
+        self
+    }
+    /// Replaces what the target gets from `Kit::remembered` after a restart; `None` forgets. Kept on file in one
+    /// transaction with the notes of this report.
+    pub fn remember(&mut self, text: Option<String>) -> &mut Self {
+        self.memory = Some(text);
+        self
+    }
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.rows.is_empty() && self.notes.is_empty() && self.memory.is_none()
     }
 }

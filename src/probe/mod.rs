@@ -13,12 +13,15 @@ use crate::base::ring::Ring;
 use crate::base::settings::Table;
 use crate::metric::book::{Book, Hold, Series, Slot};
 use crate::metric::desc::{Desc, Family};
+use crate::metric::histogram::Histogram;
 use crate::metric::ledger::Ledger;
+use crate::metric::memory::Memory;
 use crate::metric::report::{NoData, Report};
 use crate::metric::roster::{Camera, Roster};
 use crate::world::World;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A row of the table: one kind of probe.
@@ -66,13 +69,24 @@ pub struct Kit {
     pub roster: Roster,
     pub ledger: Ledger,
     book: Book,
+    remembered: Option<String>,
     opened: Vec<Series>,
     slots: Vec<Slot>,
 }
 
 impl Kit {
     pub fn new(world: World, book: Book, roster: Roster, ledger: Ledger) -> Self {
-        Kit { clock: world.clock.clone(), world, roster, ledger, book, opened: Vec::new(), slots: Vec::new() }
+        let clock = world.clock.clone();
+        Kit { clock, world, roster, ledger, book, remembered: None, opened: Vec::new(), slots: Vec::new() }
+    }
+    /// Says what the target remembered last: see [`Report::remember`].
+    pub fn remind(&mut self, text: Option<String>) {
+        self.remembered = text;
+    }
+    /// What this target said with [`Report::remember`] before it was opened again, perhaps by an older version: to be
+    /// read with care.
+    pub fn remembered(&self) -> Option<&str> {
+        self.remembered.as_deref()
     }
     /// A series whose source we are: counters we count, state we hold. Stands until changed or withdrawn.
     pub fn own<const L: usize>(&mut self, desc: &'static Desc<L>, values: [&str; L]) -> Series {
@@ -88,6 +102,12 @@ impl Kit {
         self.slots.push(slot);
         slot
     }
+    /// A histogram whose counts we hold; `values` are its labels without `le`.
+    pub fn histogram<const L: usize>(&mut self, desc: &'static Desc<L>, values: [&str; L]) -> Histogram {
+        let (histogram, series) = self.book.open_histogram(desc, values);
+        self.opened.extend(series);
+        histogram
+    }
     fn open<const L: usize>(&mut self, desc: &'static Desc<L>, values: [&str; L], hold: Hold) -> Series {
         let series = self.book.open(desc, values, hold);
         self.opened.push(series);
@@ -101,16 +121,33 @@ impl Kit {
 
 /// Where reports go. Never waits; when the hub is behind, the oldest report is dropped and counted.
 #[derive(Clone)]
-pub struct Tap(Ring<Report>);
+pub struct Tap {
+    ring: Ring<Report>,
+    memory: Memory,
+    source: Option<Arc<str>>,
+}
 
 impl Tap {
-    pub fn new(ring: Ring<Report>) -> Self {
-        Tap(ring)
+    pub fn new(ring: Ring<Report>, memory: Memory) -> Self {
+        Tap { ring, memory, source: None }
     }
-    pub fn send(&self, report: Report) {
-        if !report.is_empty() {
-            self.0.push(report);
+    /// The same for one target, `<probe>/<id>`.
+    pub fn of(&self, source: Arc<str>) -> Self {
+        Tap { source: Some(source), ..self.clone() }
+    }
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+    pub fn send(&self, mut report: Report) {
+        if report.is_empty() {
+            return;
         }
+        report.source.clone_from(&self.source);
+        // At once, not when the hub gets to it: a reload may open the target again before.
+        if let (Some(source), Some(text)) = (&self.source, &report.memory) {
+            self.memory.set(source, text.clone());
+        }
+        self.ring.push(report);
     }
 }
 

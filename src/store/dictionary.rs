@@ -39,6 +39,7 @@ pub fn kind_code(kind: Kind) -> u8 {
         Kind::Gauge => 1,
         Kind::Info => 2,
         Kind::Unknown => 3,
+        Kind::Histogram => 4,
     }
 }
 
@@ -47,6 +48,7 @@ pub fn kind_of(code: u8) -> Kind {
         0 => Kind::Counter,
         1 => Kind::Gauge,
         2 => Kind::Info,
+        4 => Kind::Histogram,
         _ => Kind::Unknown,
     }
 }

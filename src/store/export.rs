@@ -186,7 +186,9 @@ fn write_family(named: &Named, out: &mut dyn Write) -> std::io::Result<()> {
         Kind::Counter => (named.name.strip_suffix("_total"), "counter"),
         Kind::Info => (named.name.strip_suffix("_info"), "info"),
         Kind::Gauge => (Some(&*named.name), "gauge"),
-        Kind::Unknown => (None, "unknown"),
+        // The format wants the series of a histogram together for each time, and ours stand one after another. The types
+        // are for people; a block has none.
+        Kind::Histogram | Kind::Unknown => (None, "unknown"),
     };
     let (name, kind) = name.map_or((&*named.name, "unknown"), |name| (name, kind));
     writeln!(out, "# TYPE {name} {kind}")?;

@@ -22,9 +22,15 @@ const CACHE: i64 = 512;
 pub struct Layout {
     /// `application_id` of the file header.
     pub id: i32,
-    /// `user_version`: grows with every change of the schema.
-    pub version: i32,
-    pub schema: &'static str,
+    /// What makes the tables. A change of the schema is one more step, never a change of an old one: a file that went
+    /// through the first n of them has n as its `user_version`, and the others are made up for when it is opened.
+    pub steps: &'static [&'static str],
+}
+
+impl Layout {
+    fn version(&self) -> i32 {
+        i32::try_from(self.steps.len()).expect("a schema changes a few times in its life")
+    }
 }
 
 /// Why a file cannot be worked with.
@@ -76,7 +82,7 @@ pub fn open(path: &Path, layout: &Layout, most: u64) -> Result<Connection, Troub
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
-    if !check(&connection, layout)? {
+    if check(&connection, layout)? == 0 {
         connection.pragma_update(None, "page_size", PAGE as i64)?;
     }
     let mode: String = connection.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0))?;
@@ -110,38 +116,40 @@ pub fn in_memory(layout: &Layout) -> Result<Connection, Trouble> {
 pub fn look(path: &Path, layout: &Layout) -> Result<Connection, Trouble> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.busy_timeout(BUSY)?;
-    if check(&connection, layout)? { Ok(connection) } else { Err(Trouble::broken("it is empty")) }
+    if check(&connection, layout)? > 0 { Ok(connection) } else { Err(Trouble::broken("it is empty")) }
 }
 
-/// Makes the tables where there are none.
+/// Makes the tables that are not there yet.
 fn fill(connection: &Connection, layout: &Layout) -> Result<(), Trouble> {
-    if check(connection, layout)? {
+    let missing = layout.steps[check(connection, layout)?..].concat();
+    if missing.is_empty() {
         return Ok(());
     }
-    let Layout { id, version, schema } = layout;
+    let (id, version) = (layout.id, layout.version());
     connection.execute_batch(&format!(
-        "BEGIN; {schema} PRAGMA application_id={id}; PRAGMA user_version={version}; COMMIT;"
+        "BEGIN; {missing} PRAGMA application_id={id}; PRAGMA user_version={version}; COMMIT;"
     ))?;
     Ok(())
 }
 
-/// True for a file of this layout, false for an empty one.
-fn check(connection: &Connection, layout: &Layout) -> Result<bool, Trouble> {
+/// How many steps of this layout a file has gone through; 0 for an empty one.
+fn check(connection: &Connection, layout: &Layout) -> Result<usize, Trouble> {
     let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i32>(0));
     let (id, version) = (pragma("application_id")?, pragma("user_version")?);
     let found = tables(connection)?;
     if id == 0 && version == 0 && found.is_empty() {
-        return Ok(false);
+        return Ok(0);
     }
     if id != layout.id {
         return Err(Trouble::broken("it belongs to another program"));
     }
-    if version > layout.version {
+    if version > layout.version() {
         return Err(Trouble::Newer(version));
     }
+    let steps = usize::try_from(version).unwrap_or(0);
     let fresh = Connection::open_in_memory()?;
-    fresh.execute_batch(layout.schema)?;
-    if found == tables(&fresh)? { Ok(true) } else { Err(Trouble::broken("its tables are not ours")) }
+    fresh.execute_batch(&layout.steps[..steps].concat())?;
+    if steps > 0 && found == tables(&fresh)? { Ok(steps) } else { Err(Trouble::broken("its tables are not ours")) }
 }
 
 fn tables(connection: &Connection) -> Result<Vec<(String, String)>, Trouble> {

@@ -23,8 +23,7 @@ const SLACK: u64 = 4 << 20;
 /// `crc` of a series covers its other columns but `seen`, so that a salvage knows what it found.
 pub const LAYOUT: Layout = Layout {
     id: 0x7665_646d, // "vedm"
-    version: 1,
-    schema: "
+    steps: &["
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE boot(id INTEGER PRIMARY KEY, boot_id TEXT NOT NULL UNIQUE, known_boot INTEGER, known_wall INTEGER);
 CREATE TABLE series(id INTEGER PRIMARY KEY, name TEXT NOT NULL, labels TEXT NOT NULL, kind INTEGER NOT NULL,
@@ -35,7 +34,7 @@ CREATE TABLE frame(id INTEGER PRIMARY KEY, boot INTEGER NOT NULL, boot_from INTE
 CREATE TABLE blob(id INTEGER PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE gap(id INTEGER PRIMARY KEY, scraper TEXT NOT NULL, boot INTEGER NOT NULL, boot_from INTEGER NOT NULL,
  boot_to INTEGER, state INTEGER NOT NULL);
-",
+"],
 };
 
 /// Whether the wall clock was trusted while a frame was taken.

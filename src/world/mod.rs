@@ -7,6 +7,7 @@ pub mod control;
 pub mod files;
 pub mod listener;
 pub mod net;
+pub mod post;
 pub mod rtsp;
 pub mod service;
 

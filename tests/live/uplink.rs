@@ -105,7 +105,7 @@ fn watch(text: &str, seen: impl Fn(&BTreeMap<String, f64>) -> bool) -> BTreeMap<
     assert!(mistakes.is_empty(), "{mistakes:?}");
     let mut session = (target.unwrap().open)(&mut kit);
     let (ring, (_quitter, quit)) = (Ring::new(100), quit::pair());
-    let tap = Tap::new(ring.clone());
+    let tap = Tap::new(ring.clone(), Default::default());
     runtime.spawn(async move { session.run(&tap, &quit).await });
     let mut latest = Latest::new(book);
     wait("the page as wanted", SOON, || {

@@ -4,6 +4,7 @@ use super::*;
 use crate::base::clock::Sim;
 use crate::base::ring::Ring;
 use crate::metric::book::Book;
+use crate::metric::memory::Memory;
 use crate::probe::{self, Running};
 use crate::world::{World, broker, files, net, rtsp};
 use std::io::Write;
@@ -86,7 +87,7 @@ async fn a_fallen_session_takes_back_what_it_told_a_reload_ends_its_wait_and_rec
         let open: probe::Open = Box::new(|_kit| Box::new(Moody(log)));
         (&probe::camera::KIND, Target { id: "yard".into(), settings: "".into(), secrets: vec![], roster: None, open })
     };
-    let mut keeper = Keeper::new(sim.clock(), Tap::new(Ring::new(100)));
+    let mut keeper = Keeper::new(sim.clock(), Tap::new(Ring::new(100), Memory::default()));
     keeper.keep(vec![target()], kit).await;
     settle().await;
     assert_eq!((log.runs.load(SeqCst), log.fallen.load(SeqCst)), (1, 1), "taken back, and that panic costs nothing");

@@ -116,7 +116,7 @@ fn frames(seconds: u16) -> Vec<(Duration, Step)> {
 #[tokio::test]
 async fn a_camera_that_cannot_be_reached_has_counters_at_0_and_no_gauge_but_its_status() {
     let mut b = bench("fps = 20");
-    let (tap, (_quitter, quit)) = (Tap::new(b.page.ring.clone()), pair());
+    let (tap, (_quitter, quit)) = (Tap::new(b.page.ring.clone(), Default::default()), pair());
     let failed = run(&b.sim, &mut *b.session, &tap, &quit, Duration::from_secs(1)).await.unwrap().unwrap_err();
     assert_eq!((failed.why, failed.patience), (NoData::Unreachable, Patience::Short));
     assert_eq!(b.page.of("camera_connection_status", ""), Some(0.0));
@@ -139,7 +139,7 @@ async fn gauges_leave_with_the_session_and_counts_go_on_in_the_next() {
     steps.push((Duration::from_millis(500), Step::End(Reason::Reset)));
     b.script.act("cam", Act::Play(steps));
     b.script.act("cam", Act::Play(frames(60)));
-    let (tap, (quitter, quit)) = (Tap::new(b.page.ring.clone()), pair());
+    let (tap, (quitter, quit)) = (Tap::new(b.page.ring.clone(), Default::default()), pair());
 
     assert!(run(&b.sim, &mut *b.session, &tap, &quit, Duration::from_millis(11_500)).await.is_none());
     assert_eq!(b.page.of("camera_connection_status", ""), Some(1.0));
@@ -165,7 +165,7 @@ async fn a_session_that_breaks_takes_its_gauges_off_the_page_for_a_reason() {
     let mut steps = frames(12);
     steps.push((Duration::from_millis(500), Step::End(Reason::Reset)));
     b.script.act("cam", Act::Play(steps));
-    let (tap, (_quitter, quit)) = (Tap::new(b.page.ring.clone()), pair());
+    let (tap, (_quitter, quit)) = (Tap::new(b.page.ring.clone(), Default::default()), pair());
     let failed = run(&b.sim, &mut *b.session, &tap, &quit, Duration::from_secs(20)).await.unwrap().unwrap_err();
     assert_eq!(failed.why, NoData::Unreachable);
     for gauge in ["camera_fps", "camera_bitrate", "camera_jitter_seconds", "camera_seconds_since_keyframe"] {
@@ -183,7 +183,7 @@ async fn a_session_that_breaks_takes_its_gauges_off_the_page_for_a_reason() {
 async fn a_camera_that_stops_sending_is_given_up_after_ten_seconds_and_its_status_falls_before() {
     let mut b = bench("stall = \"3s\"");
     b.script.act("cam", Act::Play(frames(12)));
-    let (tap, (_quitter, quit)) = (Tap::new(b.page.ring.clone()), pair());
+    let (tap, (_quitter, quit)) = (Tap::new(b.page.ring.clone(), Default::default()), pair());
     let watched = run(&b.sim, &mut *b.session, &tap, &quit, Duration::from_secs(30)).await;
     assert_eq!(watched.unwrap().unwrap_err().why, NoData::Timeout);
     let taken = b.page.ring.take_now();
@@ -210,7 +210,7 @@ async fn the_password_is_read_anew_for_each_session_and_a_refusal_asks_for_patie
     let refuse = Act::Refuse(Duration::from_millis(200), Broken::new(Reason::Auth, Phase::Describe));
     b.script.act("cam", refuse.clone());
     b.script.act("cam", refuse);
-    let (tap, (_quitter, quit)) = (Tap::new(b.page.ring.clone()), pair());
+    let (tap, (_quitter, quit)) = (Tap::new(b.page.ring.clone(), Default::default()), pair());
     for password in ["canary-1\n", "canary-2\n"] {
         *b.paper.0.lock().unwrap() = password.to_owned();
         let failed = run(&b.sim, &mut *b.session, &tap, &quit, Duration::from_secs(1)).await.unwrap().unwrap_err();
@@ -244,7 +244,7 @@ fn families_are_named_once_and_every_one_tells_its_camera_first() {
 async fn a_stop_is_no_news_about_the_camera_and_a_panic_takes_back_what_was_told() {
     let mut b = bench("");
     b.script.act("cam", Act::Play(frames(60)));
-    let (tap, (quitter, quit)) = (Tap::new(b.page.ring.clone()), pair());
+    let (tap, (quitter, quit)) = (Tap::new(b.page.ring.clone(), Default::default()), pair());
     {
         let mut running = std::pin::pin!(b.session.run(&tap, &quit));
         for _ in 0..125 {

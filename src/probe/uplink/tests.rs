@@ -47,7 +47,7 @@ fn rig(text: &str, net: net::script::Script) -> Rig {
     let mut session = (target.open)(&mut kit);
     let ring = Ring::new(100);
     let (quitter, quit) = quit::pair();
-    let tap = Tap::new(ring.clone());
+    let tap = Tap::new(ring.clone(), Default::default());
     let running = tokio::spawn(async move { session.run(&tap, &quit).await.unwrap() });
     Rig { sim, net, ledger, ring, latest: Latest::new(book), quitter: Some(quitter), running }
 }

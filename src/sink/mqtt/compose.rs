@@ -1,8 +1,10 @@
-//! What subscribers read when an alarm starts to fire and when it is resolved. Pending alarms are nobody's business yet.
+//! What subscribers read when an alarm starts to fire and when it is resolved, and when something is noted. Pending alarms
+//! are nobody's business yet.
 
 use crate::base::label::Label;
-use crate::metric::alarm::{Fate, Message, Phase, Transition};
+use crate::metric::alarm::{Fate, Message, Phase, Stamp, Transition};
 use crate::metric::labels::Labels;
+use crate::metric::note::{Field, Note};
 use crate::sink::mqtt::topic;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -13,9 +15,9 @@ use std::sync::Arc;
 const TARGETS: [&str; 8] =
     ["camera_id", "encoder_id", "stream_id", "mount_point", "device", "interface", "gpu", "uplink"];
 
-/// The payload, keys in this order. Times are RFC 3339 in UTC.
+/// What every event begins with, keys in this order. Times are RFC 3339 in UTC.
 #[derive(Serialize)]
-struct Told<'a> {
+struct Head<'a> {
     /// `<node>-<seq>`; a message that comes twice bears the same.
     id: String,
     node: &'a str,
@@ -29,7 +31,15 @@ struct Told<'a> {
     ts: String,
     /// Whether the wall clock was disciplined then.
     ts_trusted: bool,
+    /// `alert`, or the kind of the note.
     kind: &'static str,
+}
+
+/// The payload of an alarm.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    head: Head<'a>,
     rule: &'a str,
     target: &'a str,
     phase: &'static str,
@@ -43,6 +53,17 @@ struct Told<'a> {
     active_since: String,
     /// The alarm's identity, 16 hex digits: that of firing and resolved are the same.
     fingerprint: String,
+}
+
+/// The payload of a note.
+#[derive(Serialize)]
+struct Noted<'a> {
+    #[serde(flatten)]
+    head: Head<'a>,
+    /// The kind of probe and the id of its target.
+    probe: &'a str,
+    target: &'a str,
+    fields: Map<String, Value>,
 }
 
 /// Makes messages of transitions, and keeps which firing alarm holds which retained topic.
@@ -103,6 +124,39 @@ impl Alerts {
         messages
     }
 
+    /// The event that tells a note of a target, `<probe>/<id>`.
+    pub fn note(&mut self, source: &str, note: &Note, at: &Stamp, seq: u64) -> Message {
+        let (probe, target) = source.split_once('/').unwrap_or(("", source));
+        let value = |field: &Field| match field {
+            Field::Text(text) => Value::from(text.as_str()),
+            Field::Number(number) => Value::from(*number),
+            Field::Whole(whole) => Value::from(*whole),
+            Field::Flag(flag) => Value::from(*flag),
+        };
+        let told = Noted {
+            head: self.head(note.kind, at, seq),
+            probe,
+            target,
+            fields: note.fields.iter().map(|(name, field)| ((*name).to_owned(), value(field))).collect(),
+        };
+        let payload = serde_json::to_vec(&told).expect("texts, numbers and maps with text keys are always JSON");
+        self.last = Some(seq);
+        Message { topic: "event".to_owned(), payload, retain: false, fate: Fate::Event }
+    }
+
+    fn head<'a>(&'a self, kind: &'static str, at: &'a Stamp, seq: u64) -> Head<'a> {
+        Head {
+            id: format!("{}-{seq}", self.node),
+            node: &self.node,
+            seq,
+            prev: self.last,
+            boot: &at.boot_id,
+            ts: at.wall.to_string(),
+            ts_trusted: at.trusted,
+            kind,
+        }
+    }
+
     fn take_topic(&mut self, transition: &Transition) -> String {
         let fingerprint = transition.alarm.fingerprint();
         if let Some(topic) = self.held.get(&fingerprint) {
@@ -130,14 +184,7 @@ impl Alerts {
     fn payload(&self, transition: &Transition, seq: u64) -> Vec<u8> {
         let (alarm, at) = (&transition.alarm, &transition.at);
         let told = Told {
-            id: format!("{}-{seq}", self.node),
-            node: &self.node,
-            seq,
-            prev: self.last,
-            boot: &at.boot_id,
-            ts: at.wall.to_string(),
-            ts_trusted: at.trusted,
-            kind: "alert",
+            head: self.head("alert", at, seq),
             rule: &alarm.rule,
             target: target(&alarm.labels),
             phase: alarm.phase.label(),
@@ -173,7 +220,7 @@ fn map(labels: &Labels) -> Map<String, Value> {
 mod tests {
     use super::*;
     use crate::base::clock::{Boot, Wall};
-    use crate::metric::alarm::{Alarm, Stamp};
+    use crate::metric::alarm::Alarm;
 
     fn stamp(secs: i64) -> Stamp {
         let boot = Boot::from_secs(secs as u64);
@@ -232,6 +279,29 @@ mod tests {
         let messages = alerts.compose(&[transition(Phase::Resolved, &[("camera_id", "yard")], 9)], &mut seq);
         assert_eq!(topics(&messages), [("alert/CameraOffline/yard", true), ("event", false)]);
         assert!(String::from_utf8_lossy(&messages[1].payload).contains(r#""seq":2,"prev":1,"#));
+    }
+
+    #[test]
+    fn a_note_is_an_event_of_the_same_sequence_and_no_state() {
+        let mut alerts = Alerts::new("nvr-1");
+        alerts.compose(&[transition(Phase::Firing, &[("camera_id", "yard")], 5)], || 1);
+        let note = Note::new("scte35.out", Boot::from_secs(4))
+            .with("event_id", 7)
+            .with("preroll", 4.5)
+            .with("nothing", f64::NAN)
+            .with("cancelled", false)
+            .maybe("upid", Some("EIDR 10.5240"))
+            .maybe("absent", None::<f64>);
+        let message = alerts.note("stream/feed-1", &note, &stamp(4), 2);
+        assert_eq!((&*message.topic, message.retain, message.fate), ("event", false, Fate::Event));
+        assert_eq!(
+            String::from_utf8(message.payload).unwrap(),
+            concat!(
+                r#"{"id":"nvr-1-2","node":"nvr-1","seq":2,"prev":1,"boot":"b007","ts":"2026-01-01T00:00:04.000Z","ts_trusted":true,"#,
+                r#""kind":"scte35.out","probe":"stream","target":"feed-1","#,
+                r#""fields":{"event_id":7,"preroll":4.5,"nothing":null,"cancelled":false,"upid":"EIDR 10.5240"}}"#
+            )
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod accept;
 mod front;
+mod histogram;
 mod meters;
 mod number;
 mod openmetrics;

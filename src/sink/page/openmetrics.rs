@@ -1,5 +1,6 @@
 //! OpenMetrics 1.0.0, by prometheus-client's encoder over a snapshot. The last lines that know prometheus-client.
 
+use super::histogram;
 use super::text::help;
 use crate::metric::desc::{Family, Kind};
 use crate::metric::labels::{Labels, escape};
@@ -23,7 +24,7 @@ struct Rows(Arc<Snapshot>);
 
 impl Collector for Rows {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        for rows in self.0.rows.chunk_by(|a, b| a.meta.family.name == b.meta.family.name) {
+        for rows in self.0.rows.chunk_by(|a, b| a.meta.family.stem() == b.meta.family.stem()) {
             family(&rows[0].meta.family, rows, &mut encoder)?;
         }
         Ok(())
@@ -37,11 +38,33 @@ fn family(family: &Family, rows: &[Sample], encoder: &mut DescriptorEncoder<'_>)
         Kind::Counter => suffixed(family, MetricType::Counter, "_total", MetricType::Unknown),
         Kind::Info => suffixed(family, MetricType::Info, "_info", MetricType::Gauge),
         Kind::Gauge => (MetricType::Gauge, &*family.name),
+        Kind::Histogram => (MetricType::Histogram, family.stem()),
         Kind::Unknown => (MetricType::Unknown, &*family.name),
     };
     let mut told = String::new();
     escape(&help(&family.help), &mut told)?;
     let mut metric = encoder.encode_descriptor(name, &told, None, kind)?;
+    if let MetricType::Histogram = kind {
+        for (labels, one) in histogram::gather(rows) {
+            // The library adds up what the buckets have each, and ours are sums already.
+            let (mut before, mut buckets) = (0, Vec::with_capacity(one.buckets.len()));
+            for (bound, _, count) in one.buckets {
+                buckets.push((bound, (count as u64).saturating_sub(before)));
+                before = count as u64;
+            }
+            let pairs = Pairs(&labels);
+            match labels.is_empty() {
+                true => metric.encode_histogram::<NoLabelSet>(one.sum, one.count as u64, &buckets, None)?,
+                false => metric.encode_family(&pairs)?.encode_histogram::<NoLabelSet>(
+                    one.sum,
+                    one.count as u64,
+                    &buckets,
+                    None,
+                )?,
+            }
+        }
+        return Ok(());
+    }
     for row in rows {
         let pairs = Pairs(&row.meta.labels);
         match kind {

@@ -46,13 +46,57 @@ fn snapshot() -> Arc<Snapshot> {
     Arc::new(Snapshot { seq: 1, at: Sim::new().clock().now(), rows, ended: Vec::new() })
 }
 
+static WAIT: Desc<1> =
+    Desc::histogram("wait_seconds", Unit::Seconds, ["door"], &[0.005, 0.5, 10.0, 1e6], "Time at the door");
+static BARE_WAIT: Desc<0> = Desc::histogram("wait_bare_seconds", Unit::Seconds, [], &[1.0], "Time");
+
+#[test]
+fn histograms_are_written_alike_in_both_formats_with_their_buckets_rising() {
+    let (sim, book) = (Sim::new(), Book::default());
+    let mut histograms = [book.open_histogram(&WAIT, ["yard"]).0, book.open_histogram(&WAIT, ["gate"]).0];
+    let (mut bare, _) = book.open_histogram(&BARE_WAIT, []);
+    for value in [0.001, 0.25, 0.5, 7.0, 2e6] {
+        histograms[0].observe(value);
+        bare.observe(value);
+    }
+    let at = sim.clock().boot();
+    let mut report = Report::new(Window { from: at, to: at });
+    histograms.iter().chain([&bare]).for_each(|h| h.fill(&mut report));
+    let mut latest = Latest::new(book);
+    latest.apply(&report);
+    let snapshot = Arc::new(latest.snapshot(sim.clock().now()));
+    let text = print(&snapshot, Format::Text);
+    let openmetrics = print(&snapshot, Format::OpenMetrics);
+    assert_eq!(series(&openmetrics), series(&text));
+    assert_eq!(series(&text).len(), snapshot.rows.len());
+    let yard = r#"wait_seconds_bucket{door="yard",le="0.005"} 1
+wait_seconds_bucket{door="yard",le="0.5"} 3
+wait_seconds_bucket{door="yard",le="10.0"} 4
+wait_seconds_bucket{door="yard",le="1000000.0"} 4
+wait_seconds_bucket{door="yard",le="+Inf"} 5
+wait_seconds_sum{door="yard"} 2000007.751
+wait_seconds_count{door="yard"} 5
+"#;
+    assert!(text.contains(yard), "{text}");
+    assert!(
+        text.contains("# TYPE wait_seconds histogram\nwait_seconds_bucket{door=\"gate\",le=\"0.005\"} 0\n"),
+        "{text}"
+    );
+    assert!(text.contains("wait_bare_seconds_bucket{le=\"1.0\"} 3\n"), "{text}");
+    assert_eq!(openmetrics.matches("# TYPE wait_seconds histogram\n").count(), 1, "{openmetrics}");
+}
+
 /// Series → value, as a parser of either format sees them.
 fn series(page: &str) -> BTreeMap<String, f64> {
     let lines = page.lines().filter(|line| !line.starts_with('#'));
     lines
         .map(|line| {
             let (series, value) = line.rsplit_once(' ').unwrap();
-            (series.to_owned(), value.to_ascii_lowercase().parse().unwrap())
+            // The order of labels says nothing; no value here has a comma.
+            let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
+            let mut labels: Vec<_> = labels.trim_end_matches('}').split(',').collect();
+            labels.sort_unstable();
+            (format!("{name}{{{}}}", labels.join(",")).replace("{}", ""), value.to_ascii_lowercase().parse().unwrap())
         })
         .collect()
 }

@@ -11,7 +11,7 @@
 mod tables;
 mod thread;
 
-use crate::base::clock::Clock;
+use crate::base::clock::{Clock, Wall};
 use crate::base::pulse::Pulse;
 use crate::metric::alarm::{Alarm, Message, Stamp, Transition};
 use crate::store::meters::{Database, Life, Tally};
@@ -37,8 +37,27 @@ pub struct Commit {
     pub alarms: Vec<Alarm>,
     /// For the event log.
     pub transitions: Vec<Transition>,
+    /// For the event log as well: what is no alarm.
+    pub notes: Vec<Entry>,
+    /// What targets remember from now on, or that they forget.
+    pub memory: Vec<(Arc<str>, Option<String>)>,
     /// For every configured sink.
     pub messages: Vec<Message>,
+}
+
+/// An entry of the event log that is told as it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    pub at: Wall,
+    /// The JSON that subscribers read.
+    pub text: String,
+}
+
+/// What the event log holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Logged {
+    Alarm(Transition),
+    Note(Entry),
 }
 
 /// A message that a sink has not delivered yet.
@@ -74,7 +93,8 @@ enum Ask {
     Alarms(oneshot::Sender<Vec<Alarm>>),
     Waiting { sink: String, after: u64, most: usize, reply: oneshot::Sender<Vec<Waiting>> },
     States(oneshot::Sender<Vec<Message>>),
-    Log { most: usize, reply: oneshot::Sender<Vec<Transition>> },
+    Log { most: usize, reply: oneshot::Sender<Vec<Logged>> },
+    Memories(oneshot::Sender<Vec<(String, String)>>),
     Close(oneshot::Sender<()>),
 }
 
@@ -165,8 +185,13 @@ impl Events {
     }
 
     /// The newest entries of the event log, newest first.
-    pub async fn log(&self, most: usize) -> Vec<Transition> {
+    pub async fn log(&self, most: usize) -> Vec<Logged> {
         self.ask(|reply| Ask::Log { most, reply }).await.unwrap_or_default()
+    }
+
+    /// What every target remembers, by target.
+    pub async fn memories(&self) -> Vec<(String, String)> {
+        self.ask(Ask::Memories).await.unwrap_or_default()
     }
 
     /// A number that was never given before and never will be again, larger than all given so far. A crash leaves holes.

@@ -4,7 +4,7 @@ use crate::base::clock::{Boot, Now, Wall};
 use crate::base::label::Label;
 use crate::metric::alarm::{Alarm, Fate, Message, Phase, Stamp, Transition};
 use crate::metric::labels::Labels;
-use crate::store::events::{Commit, Waiting};
+use crate::store::events::{Commit, Entry, Logged, Waiting};
 use crate::store::file::{Layout, Trouble};
 use crate::store::meters::Dropped;
 use crate::store::metrics::{labels_of, labels_text};
@@ -22,8 +22,7 @@ const AHEAD: u64 = 1024;
 /// `due` has a row for every message that a sink still has to deliver; `state` the last state message of every topic.
 pub const LAYOUT: Layout = Layout {
     id: 0x7665_6465, // "vede"
-    version: 1,
-    schema: "
+    steps: &["
 CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE alarm(rule TEXT NOT NULL, labels TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY(rule, labels)) WITHOUT ROWID;
 CREATE TABLE log(id INTEGER PRIMARY KEY, wall INTEGER NOT NULL, body TEXT NOT NULL);
@@ -35,11 +34,13 @@ CREATE TABLE sink(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE state(topic TEXT PRIMARY KEY, payload BLOB NOT NULL, retain INTEGER NOT NULL);
 CREATE INDEX outbox_topic ON outbox(topic) WHERE state = 1;
 CREATE INDEX due_id ON due(id);
-",
+", "
+CREATE TABLE memory(target TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
+"],
 };
 
 /// Copied when memory takes the place of the file and back.
-const TABLES: [&str; 7] = ["meta", "alarm", "log", "outbox", "due", "sink", "state"];
+const TABLES: [&str; 8] = ["meta", "alarm", "log", "outbox", "due", "sink", "state", "memory"];
 
 type Done<T> = Result<T, Trouble>;
 
@@ -75,8 +76,11 @@ pub fn merge(from: &Connection, to: &mut Connection) -> Done<()> {
     for alarm in alarms(from)? {
         put_alarm(&transaction, &alarm)?;
     }
-    for transition in log(from, usize::MAX)?.iter().rev() {
-        put_log(&transaction, transition)?;
+    for (wall, body) in log_rows(from, usize::MAX)?.iter().rev() {
+        put_log(&transaction, *wall, body)?;
+    }
+    for (target, body) in memories(from)? {
+        put_memory(&transaction, &target, Some(&body))?;
     }
     let mut messages = BTreeMap::new();
     for name in &names {
@@ -166,9 +170,19 @@ fn put_alarm(c: &Connection, alarm: &Alarm) -> Done<()> {
     Ok(())
 }
 
-fn put_log(c: &Connection, transition: &Transition) -> Done<()> {
-    let body = alarm_text(&transition.alarm, Some(&transition.at));
-    let wall = transition.at.wall.as_millis();
+fn put_memory(c: &Connection, target: &str, body: Option<&str>) -> Done<()> {
+    match body {
+        Some(body) => {
+            c.prepare_cached("INSERT OR REPLACE INTO memory VALUES (?,?)")?.execute([target, body])?;
+        }
+        None => {
+            c.prepare_cached("DELETE FROM memory WHERE target = ?")?.execute([target])?;
+        }
+    }
+    Ok(())
+}
+
+fn put_log(c: &Connection, wall: i64, body: &str) -> Done<()> {
     c.prepare_cached("INSERT INTO log(wall, body) VALUES (?,?)")?.execute(params![wall, body])?;
     Ok(())
 }
@@ -219,10 +233,16 @@ pub fn commit(c: &Connection, commit: &Commit, ids: &[u64], at: &Stamp) -> Done<
     for alarm in &commit.alarms {
         put_alarm(c, alarm)?;
     }
-    for transition in &commit.transitions {
-        put_log(c, transition)?;
+    for Transition { alarm, at } in &commit.transitions {
+        put_log(c, at.wall.as_millis(), &alarm_text(alarm, Some(at)))?;
     }
-    if !commit.transitions.is_empty() {
+    for Entry { at, text } in &commit.notes {
+        put_log(c, at.as_millis(), text)?;
+    }
+    for (target, body) in &commit.memory {
+        put_memory(c, target, body.as_deref())?;
+    }
+    if !commit.transitions.is_empty() || !commit.notes.is_empty() {
         c.prepare_cached("DELETE FROM log WHERE id <= (SELECT max(id) FROM log) - ?")?.execute([LOG_ROWS])?;
     }
     for (message, id) in commit.messages.iter().zip(ids) {
@@ -276,15 +296,25 @@ pub fn alarms(c: &Connection) -> Done<Vec<Alarm>> {
     Ok(texts.iter().filter_map(|text| alarm_of(text)).map(|(alarm, _)| alarm).collect())
 }
 
-pub fn log(c: &Connection, most: usize) -> Done<Vec<Transition>> {
-    let mut ask = c.prepare_cached("SELECT body FROM log ORDER BY id DESC LIMIT ?")?;
-    let texts: Vec<String> =
-        ask.query_map([i64::try_from(most).unwrap_or(-1)], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    let transition = |text: &String| {
-        let (alarm, at) = alarm_of(text)?;
-        Some(Transition { alarm, at: at? })
+/// What every target remembers, by target.
+pub fn memories(c: &Connection) -> Done<Vec<(String, String)>> {
+    let mut ask = c.prepare_cached("SELECT target, body FROM memory ORDER BY target")?;
+    Ok(ask.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
+}
+
+/// The newest entries, newest first: wall time in ms, body.
+fn log_rows(c: &Connection, most: usize) -> Done<Vec<(i64, String)>> {
+    let mut ask = c.prepare_cached("SELECT wall, body FROM log ORDER BY id DESC LIMIT ?")?;
+    let rows = ask.query_map([i64::try_from(most).unwrap_or(-1)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub fn log(c: &Connection, most: usize) -> Done<Vec<Logged>> {
+    let logged = |(wall, text): (i64, String)| match alarm_of(&text) {
+        Some((alarm, at)) => Some(Logged::Alarm(Transition { alarm, at: at? })),
+        None => Some(Logged::Note(Entry { at: Wall::from_millis(wall), text })),
     };
-    Ok(texts.iter().filter_map(transition).collect())
+    Ok(log_rows(c, most)?.into_iter().filter_map(logged).collect())
 }
 
 pub fn waiting(c: &Connection, sink: &str, after: u64, most: usize) -> Done<Vec<Waiting>> {

@@ -343,6 +343,7 @@ impl Keeper {
                 tables::waiting(c, &sink, after, most).map(|found| drop(reply.send(found)))
             }
             Ask::States(reply) => tables::states(c).map(|found| drop(reply.send(found))),
+            Ask::Memories(reply) => tables::memories(c).map(|found| drop(reply.send(found))),
             Ask::Log { most, reply } => tables::log(c, most).map(|found| drop(reply.send(found))),
             Ask::Commit(..) | Ask::Done(..) | Ask::Sinks(..) | Ask::Close(_) => Ok(()),
         };

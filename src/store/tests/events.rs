@@ -41,14 +41,50 @@ async fn alarms_and_their_log_come_back_after_a_restart() {
     let events = node.events(&Settings::default());
     let both = vec![alarm("yard", Phase::Firing), alarm("door", Phase::Pending)];
     let transitions = both.iter().map(|a| Transition { alarm: a.clone(), at: stamp(9) }).collect();
-    events.commit(Commit { alarms: both, transitions, messages: vec![] }).await.unwrap();
+    events.commit(Commit { alarms: both, transitions, ..Commit::default() }).await.unwrap();
     events.close().await;
     let events = node.events(&Settings::default());
     assert_eq!(events.alarms().await, [alarm("door", Phase::Pending), alarm("yard", Phase::Firing)]);
-    assert_eq!(events.log(1).await, [Transition { alarm: alarm("door", Phase::Pending), at: stamp(9) }]);
+    assert_eq!(events.log(1).await, [Logged::Alarm(Transition { alarm: alarm("door", Phase::Pending), at: stamp(9) })]);
     let gone = Commit { alarms: vec![alarm("yard", Phase::Resolved)], ..Commit::default() };
     events.commit(gone).await.unwrap();
     assert_eq!(events.alarms().await, [alarm("door", Phase::Pending)]);
+}
+
+#[tokio::test]
+async fn notes_and_what_targets_remember_come_back_after_a_restart() {
+    let node = Node::new();
+    let events = node.events(&Settings::default());
+    let note = |text: &str| Entry { at: Wall::from_millis(START), text: text.to_owned() };
+    let memory = |target: &str, text: Option<&str>| (target.into(), text.map(str::to_owned));
+    let notes = vec![note(r#"{"kind":"scte35.out"}"#)];
+    let both = vec![memory("stream/a", Some("open")), memory("stream/b", Some("idle"))];
+    events.commit(Commit { notes: notes.clone(), memory: both, ..Commit::default() }).await.unwrap();
+    events.commit(Commit { memory: vec![memory("stream/b", None)], ..Commit::default() }).await.unwrap();
+    events.close().await;
+    let events = node.events(&Settings::default());
+    assert_eq!(events.log(5).await, [Logged::Note(notes[0].clone())]);
+    assert_eq!(events.memories().await, [("stream/a".to_owned(), "open".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_schema_gets_what_it_lacks_and_keeps_what_it_has() {
+    let node = Node::new();
+    let events = node.events(&Settings::default());
+    events.commit(Commit { alarms: vec![alarm("yard", Phase::Firing)], ..Commit::default() }).await.unwrap();
+    events.close().await;
+    let file = rusqlite::Connection::open(node.dirs().events()).unwrap();
+    file.execute_batch("DROP TABLE memory; PRAGMA user_version=1;").unwrap();
+    drop(file);
+    let events = node.events(&Settings::default());
+    let memory = vec![("stream/a".into(), Some("open".to_owned()))];
+    events.commit(Commit { memory, ..Commit::default() }).await.unwrap();
+    assert_eq!(events.alarms().await, [alarm("yard", Phase::Firing)]);
+    assert_eq!(events.memories().await.len(), 1);
+    events.close().await;
+    let file = rusqlite::Connection::open(node.dirs().events()).unwrap();
+    assert_eq!(file.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).unwrap(), 2);
+    assert!(node.tally.healthy(Database::Events));
 }
 
 #[tokio::test]
@@ -194,7 +230,7 @@ async fn a_file_that_could_not_be_read_at_the_start_still_counts_when_it_can() {
     commit(&events, vec![message("e", "before", Fate::Event), message("yard", "up", Fate::State)]).await;
     let left = vec![alarm("yard", Phase::Firing)];
     let messages = vec![message("door", "up", Fate::State)];
-    events.commit(Commit { alarms: left, messages, transitions: vec![] }).await.unwrap();
+    events.commit(Commit { alarms: left, messages, ..Commit::default() }).await.unwrap();
     let first = events.waiting("a", 0, 1).await[0].id;
     events.close().await;
     let (state, away) = (node.dirs().state, node.home.path().join("away"));

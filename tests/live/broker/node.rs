@@ -101,7 +101,7 @@ impl Node {
         let transitions: Vec<_> = alarms.iter().map(|(camera, phase, at)| transition(camera, *phase, *at)).collect();
         let messages = self.alerts.compose(&transitions, || self.events.reserve());
         let alarms = transitions.iter().map(|t| t.alarm.clone()).collect();
-        self.events.commit(Commit { alarms, transitions, messages }).await.unwrap();
+        self.events.commit(Commit { alarms, transitions, messages, ..Commit::default() }).await.unwrap();
     }
 
     pub async fn send(&self, message: Message) {

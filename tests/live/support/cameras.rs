@@ -85,7 +85,8 @@ impl Watching {
         for target in targets {
             let mut kit = Kit::new(world.clone(), book.clone(), Default::default(), Default::default());
             let mut session = (target.open)(&mut kit);
-            let (tap, quit, clock, failures) = (Tap::new(ring.clone()), quit.clone(), clock.clone(), failures.clone());
+            let (tap, quit, clock, failures) =
+                (Tap::new(ring.clone(), Default::default()), quit.clone(), clock.clone(), failures.clone());
             tasks.push(runtime.spawn(async move {
                 while let Err(failed) = session.run(&tap, &quit).await {
                     failures.lock().unwrap().push(format!("{:?} {:?} {}", failed.why, failed.patience, chain(&failed)));
