@@ -3,8 +3,10 @@
 pub mod fflog;
 pub mod h26x;
 pub mod progress;
+pub mod record;
 pub mod rtp;
 pub mod sdp;
+pub mod tracer;
 
 use crate::base::label::Label;
 
