@@ -12,7 +12,7 @@ use vedette::daemon::assemble::{Place, run};
 use vedette::store::{self, Span};
 use vedette::world::rtsp::script::{Act, Script, Step};
 use vedette::world::service::{Scripted, Signal, Word};
-use vedette::world::{World, broker, files, net};
+use vedette::world::{World, broker, files, inflow, net, process};
 
 const HOURS: u64 = 24;
 const FPS: u64 = 2;
@@ -59,6 +59,8 @@ impl Day {
             net: Arc::new(net::script::Script::default()),
             files: Arc::new(files::Disk),
             broker: Arc::new(broker.clone()),
+            inflow: Arc::new(inflow::Script::default()),
+            processes: Arc::new(process::Script::default()),
         };
         // Not the rules about the store: its threads live on real time, and by the simulated clock they stand still.
         std::fs::write(

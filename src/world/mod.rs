@@ -4,12 +4,17 @@
 pub mod broker;
 pub mod clock;
 pub mod control;
+mod datagram;
 pub mod files;
+pub mod inflow;
 pub mod listener;
 pub mod net;
+pub mod peek;
 pub mod post;
+pub mod process;
 pub mod rtsp;
 pub mod service;
+mod tail;
 
 use crate::base::clock::Clock;
 use std::sync::Arc;
@@ -24,4 +29,6 @@ pub struct World {
     pub net: Arc<dyn net::Net>,
     pub files: Arc<dyn files::Files>,
     pub broker: Arc<dyn broker::Dial>,
+    pub inflow: Arc<dyn inflow::Open>,
+    pub processes: Arc<dyn process::Processes>,
 }

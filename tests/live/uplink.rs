@@ -25,7 +25,7 @@ use vedette::probe::{Kit, Tap};
 use vedette::world::clock::System;
 use vedette::world::listener::Gate;
 use vedette::world::net::{Missed, Net, Real, Reason};
-use vedette::world::{World, broker, files, rtsp};
+use vedette::world::{World, broker, files, inflow, process, rtsp};
 
 const BOUND: Duration = Duration::from_secs(3);
 const SOON: Duration = Duration::from_secs(20);
@@ -99,6 +99,8 @@ fn watch(text: &str, seen: impl Fn(&BTreeMap<String, f64>) -> bool) -> BTreeMap<
         net: Arc::new(Real::new(clock.clone())),
         files: Arc::new(files::Disk),
         broker: Arc::new(broker::script::Script::default()),
+        inflow: Arc::new(inflow::Script::default()),
+        processes: Arc::new(process::Script::default()),
     };
     let mut kit = Kit::new(world, book.clone(), Roster::default(), Ledger::default());
     let (target, mistakes) = settings::read(text, |table| (KIND.read)(&table));

@@ -6,7 +6,7 @@ use crate::base::ring::Ring;
 use crate::metric::book::Book;
 use crate::metric::memory::Memory;
 use crate::probe::{self, Running};
-use crate::world::{World, broker, files, net, rtsp};
+use crate::world::{World, broker, files, inflow, net, process, rtsp};
 use std::io::Write;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
@@ -79,6 +79,8 @@ async fn a_fallen_session_takes_back_what_it_told_a_reload_ends_its_wait_and_rec
             net: Arc::new(net::script::Script::default()),
             files: Arc::new(files::Disk),
             broker: Arc::new(broker::script::Script::default()),
+            inflow: Arc::new(inflow::Script::default()),
+            processes: Arc::new(process::Script::default()),
         };
         Kit::new(world, book.clone(), Default::default(), Default::default())
     };

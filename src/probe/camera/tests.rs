@@ -12,7 +12,7 @@ use crate::probe::{Kit, Patience, Session, Tap};
 use crate::world::files::{Files, Unreadable};
 use crate::world::rtsp::script::{Act, Script, Step};
 use crate::world::rtsp::{Broken, Oddity, Phase, Reason};
-use crate::world::{World, broker, net};
+use crate::world::{World, broker, inflow, net, process};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -69,6 +69,8 @@ fn bench(more: &str) -> Bench {
         net: Arc::new(net::script::Script::default()),
         files: Arc::new(paper.clone()),
         broker: Arc::new(broker::script::Script::default()),
+        inflow: Arc::new(inflow::Script::default()),
+        processes: Arc::new(process::Script::default()),
     };
     let book = Book::default();
     let mut kit = Kit::new(world, book.clone(), Default::default(), Default::default());

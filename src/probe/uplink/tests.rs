@@ -6,7 +6,7 @@ use crate::base::settings as base;
 use crate::metric::book::Book;
 use crate::metric::latest::Latest;
 use crate::metric::roster::Roster;
-use crate::world::{World, broker, files, net, rtsp};
+use crate::world::{World, broker, files, inflow, net, process, rtsp};
 use std::time::Duration;
 
 const FULL: &str = "id = \"wan\"\ntcp = [\"central:9090\", \"10.0.0.2:22\"]\nhttp = [\"http://central/-/healthy\"]\n\
@@ -41,6 +41,8 @@ fn rig(text: &str, net: net::script::Script) -> Rig {
         net: Arc::new(net.clone()),
         files: Arc::new(files::Disk),
         broker: Arc::new(broker::script::Script::default()),
+        inflow: Arc::new(inflow::Script::default()),
+        processes: Arc::new(process::Script::default()),
     };
     let mut kit = Kit::new(world, book.clone(), Roster::default(), ledger.clone());
     let target = base::read(text, |table| (KIND.read)(&table)).0.unwrap();

@@ -15,7 +15,7 @@ use vedette::metric::latest::Latest;
 use vedette::metric::report::Report;
 use vedette::probe::camera::KIND;
 use vedette::probe::{Kit, Tap};
-use vedette::world::{World, broker, clock, files, net, rtsp};
+use vedette::world::{World, broker, clock, files, inflow, net, process, rtsp};
 
 /// A GStreamer camera; see `tests/cameras/gst_camera.py --help`.
 pub struct GstCamera {
@@ -74,6 +74,8 @@ impl Watching {
             net: Arc::new(net::script::Script::default()),
             files: Arc::new(files::Disk),
             broker: Arc::new(broker::script::Script::default()),
+            inflow: Arc::new(inflow::Script::default()),
+            processes: Arc::new(process::Script::default()),
         };
         let (book, ring) = (Book::default(), Ring::new(4096));
         let (quitter, quit) = pair();
