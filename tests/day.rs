@@ -65,11 +65,13 @@ impl Day {
         // Not the rules about the store: its threads live on real time, and by the simulated clock they stand still.
         std::fs::write(
             dir.join("vedette.toml"),
-            "[node]\nname = \"box\"\n[web]\nlisten = \"127.0.0.1:0\"\n[alerts]\n\
-             rules = [\"config/rules/camera.yml\", \"config/rules/uplink.yml\"]\n\
+            "[node]\nname = \"box\"\n[web]\nlisten = \"127.0.0.1:0\"\n[alerts]\nrules = [\"camera.yml\", \"uplink.yml\"]\n\
              [[camera]]\nid = \"yard\"\nurl = \"rtsp://yard/\"\nfps = 2\n[[mqtt]]\nname = \"local\"\nurl = \"mqtt://broker\"\n",
         )
         .unwrap();
+        for rules in ["camera.yml", "uplink.yml"] {
+            std::fs::copy(std::path::Path::new("config/rules").join(rules), dir.join(rules)).unwrap();
+        }
         let place = Place {
             config: dir.join("vedette.toml"),
             listen: None,

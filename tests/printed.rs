@@ -88,6 +88,29 @@ fn every_verb_explains_itself_with_examples() {
 }
 
 #[test]
+fn a_relative_path_is_taken_from_the_directory_of_the_configuration() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    let camera = |file: &str| {
+        format!(
+            "[alerts]\nrules = [\"rules.yml\"]\n[[camera]]\nid = \"yard\"\nurl = \"rtsp://yard/\"\nusername = \"u\"\n\
+             password_file = \"{file}\"\n"
+        )
+    };
+    write("rules.yml", "groups: []\n");
+    write("secret", "canary\n");
+    write("good.toml", &camera("secret"));
+    write("bad.toml", &camera("secrets/yard"));
+    let check = |name: &str| vedette(&["check", dir.path().join(name).to_str().unwrap()]);
+    let out = check("good.toml");
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stdout));
+    let out = check("bad.toml");
+    let said = String::from_utf8(out.stdout).unwrap();
+    let looked = dir.path().join("secrets/yard");
+    assert!(!out.status.success() && said.contains(&format!("cannot open {}", looked.display())), "{said}");
+}
+
+#[test]
 fn check_reports_all_mistakes_at_once_with_their_places() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("vedette.toml");

@@ -7,6 +7,7 @@ use crate::base::label::Label;
 use std::cell::RefCell;
 use std::fmt;
 use std::ops::{Range, RangeInclusive};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -45,10 +46,16 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// Reads `text`, hands its root table to `read`, and returns what that made together with all mistakes in file order.
+/// [`read_in`] where it does not matter in which directory the text lies.
 pub fn read<T>(text: &str, read: impl FnOnce(Table<'_>) -> T) -> (T, Vec<Mistake>) {
+    read_in(Path::new(""), text, read)
+}
+
+/// Reads `text`, a file in `dir`, hands its root table to `read`, and returns what that made together with all mistakes
+/// in file order.
+pub fn read_in<T>(dir: &Path, text: &str, read: impl FnOnce(Table<'_>) -> T) -> (T, Vec<Mistake>) {
     let (root, errors) = DeTable::parse_recoverable(text);
-    let sink = Sink { text, found: RefCell::new(Vec::new()) };
+    let sink = Sink { dir, text, found: RefCell::new(Vec::new()) };
     for error in errors {
         sink.add(error.span().unwrap_or(0..0), Severity::Error, error.message().replace('\n', ", "), None);
     }
@@ -61,6 +68,8 @@ pub fn read<T>(text: &str, read: impl FnOnce(Table<'_>) -> T) -> (T, Vec<Mistake
 }
 
 struct Sink<'a> {
+    /// Where the file lies.
+    dir: &'a Path,
     text: &'a str,
     found: RefCell<Vec<Mistake>>,
 }
@@ -127,6 +136,16 @@ impl<'a> Table<'a> {
 
     pub fn text(&self, key: &str) -> Option<String> {
         self.take(key, "a text in quotes", |v| v.as_str().map(str::to_owned))
+    }
+
+    /// A path; a relative one is taken from the directory of the configuration file.
+    pub fn path(&self, key: &str) -> Option<PathBuf> {
+        self.text(key).map(|text| self.sink.dir.join(text))
+    }
+
+    /// A list of paths, as [`Table::path`]; empty when the key is absent.
+    pub fn paths(&self, key: &str) -> Vec<PathBuf> {
+        self.texts(key).into_iter().map(|text| self.sink.dir.join(text)).collect()
     }
 
     /// A text that must be there.

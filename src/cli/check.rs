@@ -5,6 +5,7 @@ use crate::alert::Standing;
 use crate::base::fault::chain;
 use crate::base::label::Label;
 use crate::base::settings::{Mistake, Severity};
+use crate::daemon::catalogue;
 use crate::daemon::config::{self, Config, Refused};
 use crate::daemon::rules::Rules;
 use crate::query::Compat;
@@ -49,7 +50,7 @@ impl Check {
         let mut findings = Findings::default();
         match &self.file {
             Some(path) => findings.configuration(path),
-            None => findings.rules(&self.rules, Compat::default()),
+            None => findings.rules(&self.rules, Compat::default(), true),
         }
         if self.json {
             println!("{}", serde_json::to_string_pretty(&findings.json())?);
@@ -67,7 +68,7 @@ impl Findings {
             Ok((config, warnings)) => {
                 self.mistakes.extend(warnings.into_iter().map(|m| (name.clone(), m)));
                 self.named_files(&config);
-                self.rules(&config.alerts.rules, config.alerts.compat);
+                self.rules(&config.alerts.rules, config.alerts.compat, config.metrics.aliases);
             }
             Err(Refused::Mistakes { mistakes, .. }) => {
                 self.mistakes.extend(mistakes.into_iter().map(|m| (name.clone(), m)));
@@ -94,8 +95,8 @@ impl Findings {
         }
     }
 
-    fn rules(&mut self, paths: &[PathBuf], compat: Compat) {
-        self.rules = Some(Rules::read(&Disk, paths, compat));
+    fn rules(&mut self, paths: &[PathBuf], compat: Compat, aliases: bool) {
+        self.rules = Some(Rules::read(&Disk, paths, compat, catalogue::names(aliases)));
     }
 
     fn bad(&self) -> bool {

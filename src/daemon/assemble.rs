@@ -5,6 +5,7 @@ use crate::base::fault::chain;
 use crate::base::pulse::Pulses;
 use crate::base::quit;
 use crate::base::ring::Ring;
+use crate::daemon::aliases::Aliases;
 use crate::daemon::catalogue;
 use crate::daemon::config::{self, Config};
 use crate::daemon::couriers::Couriers;
@@ -93,12 +94,18 @@ struct Parts {
 struct Known {
     node: config::Node,
     web: config::Web,
+    metrics: config::Metrics,
     store: store::Settings,
 }
 
 impl Known {
     fn of(config: &Config) -> Self {
-        Known { node: config.node.clone(), web: config.web.clone(), store: config.store.clone() }
+        Known {
+            node: config.node.clone(),
+            web: config.web.clone(),
+            metrics: config.metrics.clone(),
+            store: config.store.clone(),
+        }
     }
 }
 
@@ -136,11 +143,12 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
     let dirs = store::Dirs { state: place.state_dir.clone(), runtime: place.runtime_dir.clone() };
     let (store, events) = Store::open(&dirs, config.store.clone(), clock.clone(), world.boot_id.clone(), &pulses)?;
 
-    let rules = Rules::read(&*world.files, &config.alerts.rules, config.alerts.compat);
+    let names = catalogue::names(config.metrics.aliases);
+    let rules = Rules::read(&*world.files, &config.alerts.rules, config.alerts.compat, names);
     rules.tell();
     let broken = Broken::open(&book);
     broken.note(&rules);
-    let mut judge = Judge::new(rules.all(), catalogue::names(), extra);
+    let mut judge = Judge::new(rules.all(), names, extra);
     judge.hold(started.plus(settling(config.node.tick)));
     let (mut alerts, mut cameras) = (Alerts::new(&node), Cameras::new(&node));
     let memory = Memory::default();
@@ -181,6 +189,8 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
         tick: config.node.tick,
         reports: reports.clone(),
         latest: Latest::new(book.clone()),
+        aliases: config.metrics.aliases.then(|| Aliases::new(book.clone())),
+        names,
         rule_meters: alert::Meters::open(&book, &judge),
         judge,
         alerts,
@@ -356,9 +366,10 @@ impl Parts {
                     tracing::warn!(file = %self.place.config.display(), mistake = %warning, "configuration has a better way");
                 }
                 if Known::of(&config) != self.config {
-                    tracing::warn!("changes of [node], [web] and [store] take effect at the next start");
+                    tracing::warn!("changes of [node], [web], [metrics] and [store] take effect at the next start");
                 }
-                let rules = Rules::read(&*self.world.files, &config.alerts.rules, config.alerts.compat);
+                let names = catalogue::names(self.config.metrics.aliases);
+                let rules = Rules::read(&*self.world.files, &config.alerts.rules, config.alerts.compat, names);
                 rules.tell();
                 self.broken.note(&rules);
                 if rules.broken() {

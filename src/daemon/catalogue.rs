@@ -1,7 +1,7 @@
 //! Everything that is said once in the code and printed from it: metric families, sample configuration, rules.
 
 use crate::alert;
-use crate::daemon::{hub, keeper, notes, process, rules};
+use crate::daemon::{aliases, hub, keeper, notes, process, rules};
 use crate::metric::desc::{Family, Kind};
 use crate::probe::KINDS;
 use crate::sink::{mqtt, page};
@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 /// Sections of METRICS.md: what they are about, and their families.
 pub fn families() -> Vec<(&'static str, &'static [Family])> {
     let probes = KINDS.iter().map(|k| (k.about, k.families));
-    let own: [(&str, &[Family]); 9] = [
+    let own: [(&str, &[Family]); 10] = [
         ("Probes at work", keeper::FAMILIES),
         ("The daemon itself", hub::FAMILIES),
         ("What targets note", notes::FAMILIES),
@@ -22,22 +22,27 @@ pub fn families() -> Vec<(&'static str, &'static [Family])> {
         ("What is remembered", store::FAMILIES),
         ("MQTT", mqtt::metrics::FAMILIES),
         ("The page", page::FAMILIES),
+        ("Names that existing dashboards use", &aliases::FAMILIES),
     ];
     probes.chain(own).collect()
 }
 
-/// Names of all families that this box can export: what a rule may name to be judged here.
-pub fn names() -> &'static BTreeSet<String> {
-    static NAMES: LazyLock<BTreeSet<String>> =
+/// Names of all families that this box exports, with or without its aliases: what a rule may name to be judged here.
+pub fn names(with_aliases: bool) -> &'static BTreeSet<String> {
+    static ALL: LazyLock<BTreeSet<String>> =
         LazyLock::new(|| families().iter().flat_map(|(_, all)| all.iter().flat_map(Family::names)).collect());
-    &NAMES
+    static NATIVE: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+        ALL.iter().filter(|n| !aliases::FAMILIES.iter().any(|f| f.names().contains(n))).cloned().collect()
+    });
+    if with_aliases { &ALL } else { &NATIVE }
 }
 
 /// Every configuration key with its default, commented out.
 pub fn full_config() -> String {
     let mut text = String::from(
         "# Every key of Vedette's configuration with its default, printed by `vedette print config`.\n\
-         # Uncomment what should differ. `vedette check FILE` reports all mistakes at once.\n\n",
+         # Uncomment what should differ. `vedette check FILE` reports all mistakes at once.\n\
+         # A relative path is taken from the directory of this file.\n\n",
     );
     let own = [include_str!("sample.toml"), store::SAMPLE, mqtt::SAMPLE];
     for sample in own.into_iter().chain(KINDS.iter().map(|k| k.sample)) {
@@ -86,4 +91,17 @@ pub fn metrics_page() -> String {
 fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_box_without_aliases_has_all_names_but_theirs() {
+        let gone: Vec<_> = names(true).difference(names(false)).cloned().collect();
+        let mut aliases: Vec<_> = aliases::FAMILIES.iter().map(|f| f.name.to_string()).collect();
+        aliases.sort();
+        assert_eq!(gone, aliases);
+    }
 }

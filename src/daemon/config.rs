@@ -18,6 +18,7 @@ pub const RULES_DIR: &str = "/etc/vedette/rules.d";
 pub struct Config {
     pub node: Node,
     pub web: Web,
+    pub metrics: Metrics,
     pub store: store::Settings,
     pub alerts: Alerts,
     pub mqtt: Vec<mqtt::Settings>,
@@ -46,6 +47,13 @@ pub struct Web {
     pub config_file: Option<PathBuf>,
 }
 
+/// `[metrics]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metrics {
+    /// Export the names that existing dashboards use beside ours.
+    pub aliases: bool,
+}
+
 /// `[alerts]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alerts {
@@ -54,9 +62,9 @@ pub struct Alerts {
     pub compat: Compat,
 }
 
-/// Reads the text. `None` when it has errors (warnings do not count).
-pub fn read(text: &str) -> (Option<Config>, Vec<Mistake>) {
-    let (config, mistakes) = settings::read(text, root);
+/// Reads the text of a file in `dir`. `None` when it has errors (warnings do not count).
+pub fn read(dir: &Path, text: &str) -> (Option<Config>, Vec<Mistake>) {
+    let (config, mistakes) = settings::read_in(dir, text, root);
     let refused = mistakes.iter().any(|m| m.severity == Severity::Error);
     (config.filter(|_| !refused), mistakes)
 }
@@ -83,7 +91,7 @@ fn count(mistakes: &[Mistake]) -> String {
 /// The file cannot be read, or has mistakes: all of them, with their places.
 pub fn load(path: &Path) -> Result<(Config, Vec<Mistake>), Refused> {
     let text = std::fs::read_to_string(path).map_err(|source| Refused::Unreadable { path: path.to_owned(), source })?;
-    match read(&text) {
+    match read(path.parent().unwrap_or(Path::new("")), &text) {
         (Some(config), warnings) => Ok((config, warnings)),
         (None, mistakes) => Err(Refused::Mistakes { path: path.to_owned(), mistakes }),
     }
@@ -93,16 +101,18 @@ fn root(root: Table<'_>) -> Option<Config> {
     let node = root.table("node");
     let web = root.table("web");
     let alerts = root.table("alerts");
+    let metrics = root.table("metrics");
     let store = root.table("store");
     let config = Config {
         node: read_node(node.as_ref()),
         web: read_web(web.as_ref()),
+        metrics: Metrics { aliases: metrics.as_ref().and_then(|t| t.flag("aliases")).unwrap_or(true) },
         store: store::Settings::read(store.as_ref()),
         alerts: read_alerts(alerts.as_ref()),
         mqtt: mqtt::read(&root),
         targets: KINDS.iter().flat_map(|kind| read_targets(&root, kind)).collect(),
     };
-    for table in [node, web, alerts, store].into_iter().flatten() {
+    for table in [node, web, metrics, alerts, store].into_iter().flatten() {
         table.finish();
     }
     root.finish();
@@ -138,10 +148,7 @@ fn read_node(table: Option<&Table<'_>>) -> Node {
 }
 
 fn read_web(table: Option<&Table<'_>>) -> Web {
-    Web {
-        listen: table.and_then(read_listen),
-        config_file: table.and_then(|t| t.text("config_file")).map(PathBuf::from),
-    }
+    Web { listen: table.and_then(read_listen), config_file: table.and_then(|t| t.path("config_file")) }
 }
 
 fn read_listen(table: &Table<'_>) -> Option<Address> {
@@ -170,7 +177,7 @@ impl Label for Major {
 
 fn read_alerts(table: Option<&Table<'_>>) -> Alerts {
     let rules = match table.filter(|t| t.has("rules")) {
-        Some(table) => table.texts("rules").into_iter().map(PathBuf::from).collect(),
+        Some(table) => table.paths("rules"),
         None => vec![PathBuf::from(RULES_DIR)],
     };
     Alerts { rules, compat: table.and_then(|t| t.choice::<Major>("compat")).map_or(Compat::V3, |m| m.0) }

@@ -8,7 +8,7 @@ use crate::base::label::Label;
 use crate::base::pulse::Pulse;
 use crate::base::quit::Quit;
 use crate::base::ring::Ring;
-use crate::daemon::catalogue;
+use crate::daemon::aliases::Aliases;
 use crate::daemon::notes::{self, Notes};
 use crate::daemon::status::Judged;
 use crate::metric::alarm::{Alarm, Message, Stamp};
@@ -20,7 +20,7 @@ use crate::metric::roster::Roster;
 use crate::sink::mqtt::camera::Cameras;
 use crate::sink::mqtt::compose::Alerts;
 use crate::store::{Commit, Entry, Events, Store};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -107,6 +107,10 @@ pub struct Hub {
     pub tick: Duration,
     pub reports: Ring<Report>,
     pub latest: Latest,
+    /// `None` where the configuration wants none.
+    pub aliases: Option<Aliases>,
+    /// What rules may name.
+    pub names: &'static BTreeSet<String>,
     pub judge: Judge,
     pub rule_meters: alert::Meters,
     pub alerts: Alerts,
@@ -211,7 +215,7 @@ impl Hub {
         match order {
             Order::Rules(rules) => {
                 let stamp = self.stamp(self.clock.now());
-                let verdict = self.judge.replace_rules(rules, catalogue::names(), &stamp);
+                let verdict = self.judge.replace_rules(rules, self.names, &stamp);
                 self.rule_meters.turn(&self.judge);
                 self.commit(verdict.changes, Vec::new());
             }
@@ -261,6 +265,10 @@ impl Hub {
         };
         let own = self.report(now, late);
         self.latest.apply(&own);
+        if let Some(aliases) = &mut self.aliases {
+            let told = aliases.tell(&self.latest.standing(now.boot), &now);
+            self.latest.apply(&told);
+        }
         let snapshot = Arc::new(self.latest.snapshot(now));
         self.own.rows = snapshot.rows.len();
         self.page.send_replace(Some(snapshot.clone()));

@@ -1,5 +1,6 @@
 //! Floor 5. The running daemon: put together, kept at work, reloaded, stopped.
 
+pub mod aliases;
 pub mod assemble;
 pub mod catalogue;
 pub mod config;

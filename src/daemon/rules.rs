@@ -3,13 +3,13 @@
 use crate::alert::{self, Kind, Rule, Sheet, Standing};
 use crate::base::fault::chain;
 use crate::base::settings::{Mistake, Severity};
-use crate::daemon::catalogue;
 use crate::daemon::config::RULES_DIR;
 use crate::metric::book::{Book, Hold, Series};
 use crate::metric::desc::{Desc, Family, Unit};
 use crate::metric::report::Report;
 use crate::query::Compat;
 use crate::world::files::{Files, Unreadable};
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -56,7 +56,8 @@ pub struct Rules {
 
 impl Rules {
     /// Reads files, and the `*.yml` and `*.yaml` files of directories.
-    pub fn read(files: &dyn Files, paths: &[PathBuf], compat: Compat) -> Rules {
+    /// `names` are the families that this box exports.
+    pub fn read(files: &dyn Files, paths: &[PathBuf], compat: Compat, names: &BTreeSet<String>) -> Rules {
         let mut rules = Rules::default();
         for path in paths {
             let listed = match path.extension().is_some_and(|e| e == "yml" || e == "yaml") {
@@ -70,7 +71,7 @@ impl Rules {
                 Err(error) => rules.unreadable.push(error),
             }
         }
-        rules.rank();
+        rules.rank(names);
         rules
     }
 
@@ -81,9 +82,9 @@ impl Rules {
         }
     }
 
-    fn rank(&mut self) {
+    fn rank(&mut self, names: &BTreeSet<String>) {
         let rules = self.sheets.iter().flat_map(|s| s.rules.iter());
-        self.ranked = rules.map(|r| (r.clone(), Standing::of(r, catalogue::names()))).collect();
+        self.ranked = rules.map(|r| (r.clone(), Standing::of(r, names))).collect();
     }
 
     pub fn all(&self) -> Vec<Rule> {

@@ -23,6 +23,8 @@ pub enum Unit {
     Bytes,
     /// 0..=1, or above 1 where HELP says so.
     Ratio,
+    /// 0..=100: only under names that names.md fixed.
+    Percent,
     /// A plain number of things.
     Count,
     BitsPerSecond,
@@ -37,6 +39,7 @@ impl Unit {
             Unit::Seconds => "seconds",
             Unit::Bytes => "bytes",
             Unit::Ratio => "ratio 0..1",
+            Unit::Percent => "percent 0..100",
             Unit::Count => "",
             Unit::BitsPerSecond => "bit/s",
             Unit::PerSecond => "1/s",

@@ -89,8 +89,8 @@ impl Latest {
         self.no_data.get(&why).copied().unwrap_or(0)
     }
 
-    /// Cuts the snapshot of this instant. Readings older than 2.5 of their cadence are gone from it.
-    pub fn snapshot(&mut self, at: Now) -> Snapshot {
+    /// What stands at `at`, by family name, then labels. Readings older than 2.5 of their cadence are withdrawn.
+    pub fn standing(&mut self, at: Boot) -> Vec<Sample> {
         let version = self.book.version();
         if version != self.order_version {
             self.order = self.book.all();
@@ -103,7 +103,7 @@ impl Latest {
             let Some(entry) = self.entries.get(&meta.series) else { continue };
             let fresh = match meta.hold {
                 Hold::Own => true,
-                Hold::Read(cadence) => at.boot.since(entry.at) <= cadence.mul_f64(2.5),
+                Hold::Read(cadence) => at.since(entry.at) <= cadence.mul_f64(2.5),
             };
             if fresh {
                 rows.push(Sample { meta: meta.clone(), value: entry.value });
@@ -112,6 +112,12 @@ impl Latest {
                 *self.no_data.entry(NoData::Stale).or_default() += 1;
             }
         }
+        rows
+    }
+
+    /// Cuts the snapshot of this instant from what stands.
+    pub fn snapshot(&mut self, at: Now) -> Snapshot {
+        let rows = self.standing(at.boot);
         for row in &rows {
             self.before.remove(&row.meta.series);
         }

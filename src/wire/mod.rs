@@ -7,6 +7,7 @@ pub mod record;
 pub mod rtp;
 pub mod sdp;
 pub mod tracer;
+pub mod window;
 
 use crate::base::label::Label;
 

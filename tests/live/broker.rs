@@ -175,7 +175,7 @@ async fn a_wrong_password_is_told_as_such_and_a_corrected_one_needs_no_restart()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tls_trusts_the_authority_it_was_given_and_no_other() {
+async fn tls_trusts_the_authority_it_was_given_and_no_other_by_name_or_by_ipv6_address() {
     let broker = Broker::tls(false);
     let foreign = tempfile::TempDir::new().unwrap();
     authority(foreign.path());
@@ -187,6 +187,7 @@ async fn tls_trusts_the_authority_it_was_given_and_no_other() {
     let mut node = Node::start(
         &[
             config("own", "localhost", own.clone()),
+            config("address", "[::1]", own.clone()),
             config("foreign", "localhost", other),
             config("system", "localhost", String::new()),
             config("othername", "127.0.0.1", own),
@@ -195,11 +196,13 @@ async fn tls_trusts_the_authority_it_was_given_and_no_other() {
     )
     .await;
     node.connected("own", true);
+    node.connected("address", true);
     for name in ["foreign", "system", "othername"] {
         wait("the refusal", SOON, || (node.lost(name, "tls") >= 1.0).then_some(()));
     }
     node.alarm("yard", Phase::Firing, 5).await;
     node.drained("own").await;
+    node.drained("address").await;
     assert_eq!(node.waiting("foreign").await, 2);
 }
 

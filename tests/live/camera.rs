@@ -3,7 +3,6 @@
 use crate::support::cameras::{GstCamera, Watching};
 use crate::support::wait;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Both frame rate and bit rate must be this near to what the server says.
 const NEAR: f64 = 0.02;
@@ -152,57 +151,4 @@ fn a_camera_that_dies_is_found_again_and_its_counts_go_on() {
     watching.wait_connected("yard");
     assert!(watching.of("camera_frames_total", "yard").unwrap() >= frames);
     assert_eq!(watching.of("camera_connects_total", "yard"), Some(2.0));
-}
-
-/// Reads a stream from the socket and looks at nothing: what watching is measured against.
-async fn drain(url: String) {
-    let host = url.trim_start_matches("rtsp://").trim_end_matches("/main");
-    let mut stream = tokio::net::TcpStream::connect(host).await.unwrap();
-    let mut buffer = vec![0; 65_536];
-    let setup = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n";
-    stream.write_all(format!("SETUP {url}/stream=0 RTSP/1.0\r\nCSeq: 1\r\n{setup}\r\n").as_bytes()).await.unwrap();
-    let n = stream.read(&mut buffer).await.unwrap();
-    let answer = String::from_utf8_lossy(&buffer[..n]).into_owned();
-    let session = answer.lines().find_map(|l| l.strip_prefix("Session: ")).unwrap().split(';').next().unwrap();
-    stream.write_all(format!("PLAY {url} RTSP/1.0\r\nCSeq: 2\r\nSession: {session}\r\n\r\n").as_bytes()).await.unwrap();
-    while stream.read(&mut buffer).await.unwrap() > 0 {}
-}
-
-/// Prints what the README of the probe says. Run it by hand, optimised and on a quiet machine:
-/// `cargo test --release --test live camera::what_a_camera_costs -- --ignored --nocapture`
-#[test]
-#[ignore = "measures, and proves nothing on a busy machine"]
-fn what_a_camera_costs() {
-    const CAMERAS: usize = 32;
-    // A camera for each: gst-rtsp-server 1.22 can abort when a shared stream is taken up again by many at once.
-    let start = || GstCamera::start(&["--size", "1280x720", "--bitrate", "4000"]);
-    let measure = |camera: &GstCamera, what: &str| {
-        wait("every session plays", Duration::from_secs(30), || {
-            (camera.count("sessions") == CAMERAS as f64).then_some(())
-        });
-        let own = || vedette::world::service::own().unwrap();
-        let (start, before, packets) = (camera.count("at"), own(), camera.count("packets"));
-        wait("half a minute", Duration::from_secs(60), || (camera.count("at") - start >= 30.0).then_some(()));
-        let (seconds, after) = (camera.count("at") - start, own());
-        println!(
-            "{what} {CAMERAS} cameras, {:.0} packets/s each: {:.2} ms of CPU per camera and second, {:.1} MiB resident",
-            (camera.count("packets") - packets) / seconds,
-            (after.cpu - before.cpu) * 1000.0 / (seconds * CAMERAS as f64),
-            after.resident as f64 / f64::from(1 << 20),
-        );
-    };
-    let camera = start();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    for _ in 0..CAMERAS {
-        runtime.spawn(drain(camera.url.clone()));
-    }
-    measure(&camera, "draining");
-    drop(runtime);
-    drop(camera);
-    let camera = start();
-    let entry = |n| format!("[[camera]]\nid = \"cam{n}\"\nurl = \"{}\"\n", camera.url);
-    let watching = Watching::start(&(0..CAMERAS).map(entry).collect::<String>());
-    measure(&camera, "watching");
-    let connected = (0..CAMERAS).filter(|n| watching.of("camera_connection_status", &format!("cam{n}")) == Some(1.0));
-    assert_eq!(connected.count(), CAMERAS);
 }

@@ -2,11 +2,11 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const RECIPE: &str = include_str!("image.sh");
 
@@ -103,11 +103,6 @@ fn run(command: &mut Command) {
     assert!(out.status.success(), "{command:?}: {}", String::from_utf8_lossy(&out.stderr));
 }
 
-/// A port that was free a moment ago on loopback.
-pub fn port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 /// One GET as a scraper would do it; `None` while nobody answers in full.
 pub fn get(port: u16, path: &str) -> Option<String> {
     let bound = Some(Duration::from_secs(5));
@@ -117,17 +112,4 @@ pub fn get(port: u16, path: &str) -> Option<String> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
     answer.starts_with("HTTP/1.1 200").then_some(answer)
-}
-
-/// Asks `probe` until it answers `Some`, every 100 ms, at most for `bound`; panics with `what` after that.
-#[allow(clippy::disallowed_methods)] // a test on the wall clock: on a condition and with a bound
-pub fn wait<T>(what: &str, bound: Duration, mut probe: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(found) = probe() {
-            return found;
-        }
-        assert!(start.elapsed() < bound, "{what}: not seen within {bound:?}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
 }

@@ -1,6 +1,7 @@
 //! One QEMU guest: software emulation only (TCG), a root shell on its serial line, QMP for what a hand would do.
 
-use crate::bench::{Disks, port};
+use crate::bench::Disks;
+use crate::wait::{free_port, wait};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -45,7 +46,7 @@ pub struct Machine {
 impl Machine {
     /// Starts the guest and waits for its shell. The serial log and QEMU's own words stay in `dir`.
     pub fn boot(dir: &Path, kernel: &Path, disks: &Disks, root: Root) -> Machine {
-        let web = port();
+        let web = free_port();
         let (serial, monitor) = (dir.join("serial.sock"), dir.join("qmp.sock"));
         for socket in [&serial, &monitor] {
             let _absent = std::fs::remove_file(socket);
@@ -175,7 +176,7 @@ impl Drop for Machine {
 }
 
 fn connect(path: &Path, qemu: &mut Child, dir: &Path) -> UnixStream {
-    crate::bench::wait("QEMU's serial line", Duration::from_secs(20), || {
+    wait("QEMU's serial line", Duration::from_secs(20), || {
         if let Some(status) = qemu.try_wait().unwrap() {
             panic!("QEMU ended, {status}: {}", std::fs::read_to_string(dir.join("qemu.log")).unwrap_or_default());
         }

@@ -5,12 +5,15 @@
 
 mod bench;
 mod machine;
+#[path = "../live/support/wait.rs"]
+mod wait;
 
-use bench::{Disks, disks, get, image, later, package, wait};
+use bench::{Disks, disks, get, image, later, package};
 use machine::{Machine, Root};
 use std::path::Path;
 use std::sync::PoisonError;
 use std::time::Duration;
+use wait::wait;
 
 /// From the port forward to the page: the guest's network comes up while the service already runs.
 const PAGE: Duration = Duration::from_secs(60);

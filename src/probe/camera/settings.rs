@@ -65,7 +65,7 @@ impl Plan {
         let id = table.need_id("id");
         let written = table.need_text("url");
         let username = table.text("username");
-        let file = table.text("password_file");
+        let file = table.path("password_file");
         let variable = table.text("password_env");
         let credential = table.text("password_credential");
         let transport = table.choice("transport").unwrap_or_default();
@@ -73,7 +73,7 @@ impl Plan {
         let stall = table.duration("stall", Duration::from_secs(1)..=Duration::from_secs(300)).unwrap_or(STALL);
 
         let mut keys = vec![
-            file.map(|f| ("password_file", Key::File(PathBuf::from(f)))),
+            file.map(|f| ("password_file", Key::File(f))),
             variable.map(|v| ("password_env", Key::Variable(v))),
             credential.map(|c| ("password_credential", Key::Credential(c))),
         ];

@@ -32,7 +32,8 @@ struct Rig {
     running: tokio::task::JoinHandle<()>,
 }
 
-fn rig(text: &str, net: net::script::Script) -> Rig {
+/// An uplink that nobody runs yet.
+fn still(text: &str, net: &net::script::Script) -> (Box<dyn Session>, Sim, Ledger, Latest) {
     let (sim, book, ledger) = (Sim::new(), Book::default(), Ledger::default());
     let world = World {
         clock: sim.clock(),
@@ -46,12 +47,16 @@ fn rig(text: &str, net: net::script::Script) -> Rig {
     };
     let mut kit = Kit::new(world, book.clone(), Roster::default(), ledger.clone());
     let target = base::read(text, |table| (KIND.read)(&table)).0.unwrap();
-    let mut session = (target.open)(&mut kit);
+    ((target.open)(&mut kit), sim, ledger, Latest::new(book))
+}
+
+fn rig(text: &str, net: net::script::Script) -> Rig {
+    let (mut session, sim, ledger, latest) = still(text, &net);
     let ring = Ring::new(100);
     let (quitter, quit) = quit::pair();
     let tap = Tap::new(ring.clone(), Default::default());
     let running = tokio::spawn(async move { session.run(&tap, &quit).await.unwrap() });
-    Rig { sim, net, ledger, ring, latest: Latest::new(book), quitter: Some(quitter), running }
+    Rig { sim, net, ledger, ring, latest, quitter: Some(quitter), running }
 }
 
 impl Rig {
@@ -101,6 +106,44 @@ async fn one_far_answer_is_enough_and_two_silent_rounds_are_an_outage() {
     rig.net.http("http://central/-/healthy", Ok(502));
     let page = rig.next().await;
     assert_eq!((page[&up("http")], page[&failures("http", "status")]), (0.0, 1.0));
+}
+
+#[tokio::test]
+async fn an_uplink_whose_probe_panicked_takes_back_its_gauges_and_begins_anew_with_its_counts() {
+    let net = net::script::Script::default();
+    net.tcp("10.0.0.2", 22, Ok(()));
+    let (mut session, sim, _ledger, mut latest) = still(FULL, &net);
+    let (ring, (_quitter, quit)) = (Ring::new(100), quit::pair());
+    let tap = Tap::new(ring.clone(), Default::default());
+    let names = |latest: &mut Latest| -> BTreeMap<String, f64> {
+        let rows = latest.snapshot(sim.clock().now()).rows;
+        rows.iter().map(|r| (format!("{}{}", r.meta.family.name, r.meta.labels), r.value)).collect()
+    };
+    // A run that is dropped in its first pause stands for one that panicked.
+    let round = async |session: &mut Box<dyn Session>, latest: &mut Latest| {
+        tokio::select! {
+            ended = session.run(&tap, &quit) => panic!("it runs until it is asked to stop: {ended:?}"),
+            told = ring.take() => told.iter().for_each(|report| latest.apply(report)),
+        }
+    };
+    round(&mut session, &mut latest).await;
+    let page = names(&mut latest);
+    assert_eq!((page[UP], page[&up("tcp")]), (1.0, 1.0));
+    assert!(page.contains_key("uplink_check_duration_seconds{check=\"tcp\",uplink=\"wan\"}"));
+
+    session.fallen(&tap);
+    ring.take_now().iter().for_each(|report| latest.apply(report));
+    let page = names(&mut latest);
+    let gauges: Vec<_> = page.keys().filter(|name| !name.starts_with("uplink_check_failures_total")).collect();
+    assert!(gauges.is_empty(), "{gauges:?}");
+    assert_eq!(page[&failures("tcp", "unreachable")], 1.0, "what was counted stands");
+    assert!(latest.no_data(NoData::Stale) > 0);
+
+    net.tcp("10.0.0.2", 22, Err(net::Reason::Timeout));
+    round(&mut session, &mut latest).await;
+    let page = names(&mut latest);
+    assert_eq!(page[UP], 0.0, "an answer from before the fall does not speak for the uplink any more");
+    assert_eq!(page[&failures("tcp", "unreachable")], 2.0);
 }
 
 #[tokio::test]

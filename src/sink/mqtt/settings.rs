@@ -50,9 +50,9 @@ impl Settings {
         let name = table.need_id("name");
         let address = table.need_text("url").and_then(|text| Address::read(table, &text));
         let username = table.text("username");
-        let password_file = table.text("password_file").map(PathBuf::from);
-        let ca = table.text("ca_file").map(PathBuf::from);
-        let own = (table.text("cert_file").map(PathBuf::from), table.text("key_file").map(PathBuf::from));
+        let password_file = table.path("password_file");
+        let ca = table.path("ca_file");
+        let own = (table.path("cert_file"), table.path("key_file"));
         let prefix = prefix(table);
         let keep_alive = table.duration("keep_alive", Duration::from_secs(5)..=Duration::from_secs(600));
         let client_id = table.text("client_id").filter(|id| !id.is_empty());
@@ -156,9 +156,6 @@ impl Address {
         };
         if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
             table.mistake("url", "the URL goes on after the port", wanted);
-        }
-        if tls && host.starts_with('[') {
-            table.mistake("url", "TLS to an IPv6 address is not supported", "write the name in the certificate");
         }
         let user = Some(url.username()).filter(|u| !u.is_empty()).map(decode);
         let password = url.password().map(|p| Secret::new(decode(p)));
@@ -267,7 +264,6 @@ mod tests {
             "12:7: error: the URL goes on after the port",
             "a password without a user name",
             "15:8: error: two brokers have this name",
-            "TLS to an IPv6 address",
             "unknown key `mqtt[3].keepalive`; did you mean `keep_alive`?",
         ] {
             assert!(told.contains(piece), "{piece} not in\n{told}");

@@ -41,7 +41,10 @@ impl Dial for Mqtt {
 }
 
 fn options(call: &Call) -> Result<MqttOptions, Lost> {
-    let mut options = MqttOptions::new(&call.client_id, &call.host, call.port);
+    // rumqttc takes an IPv6 address without its brackets: with them rustls finds no name in it, and what splits host
+    // from port takes the last colon.
+    let host = call.host.trim_start_matches('[').trim_end_matches(']');
+    let mut options = MqttOptions::new(&call.client_id, host, call.port);
     let will = &call.will;
     options
         .set_clean_session(true)

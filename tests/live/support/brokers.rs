@@ -38,7 +38,7 @@ impl Broker {
         })
     }
 
-    /// TLS on the name `localhost`; `ca.pem`, `client.pem` and `client.key` lie in its folder.
+    /// TLS on the name `localhost` and the address ::1; `ca.pem`, `client.pem` and `client.key` lie in its folder.
     pub fn tls(ask_for_certificate: bool) -> Self {
         Broker::with(|dir, port| {
             authority(dir);
@@ -110,7 +110,7 @@ pub fn add_user(file: &Path, user: &str, password: &str) {
     assert!(status.unwrap().success());
 }
 
-/// `ca.pem` and two certificates by it: `server` for localhost, and `client`.
+/// `ca.pem` and two certificates by it: `server` for localhost and the address ::1, and `client`.
 pub fn authority(dir: &Path) {
     let mut params = CertificateParams::new([]).unwrap();
     // Not the default name: a certificate whose issuer has its own name looks self-signed to OpenSSL.
@@ -118,9 +118,10 @@ pub fn authority(dir: &Path) {
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
     std::fs::write(dir.join("ca.pem"), ca.pem()).unwrap();
-    for (name, host) in [("server", "localhost"), ("client", "vedette")] {
+    let server = vec!["localhost".to_owned(), "::1".to_owned()];
+    for (name, hosts) in [("server", server), ("client", vec!["vedette".to_owned()])] {
         let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new([host.to_owned()]).unwrap().signed_by(&key, &ca).unwrap();
+        let certificate = CertificateParams::new(hosts).unwrap().signed_by(&key, &ca).unwrap();
         std::fs::write(dir.join(format!("{name}.pem")), certificate.pem()).unwrap();
         std::fs::write(dir.join(format!("{name}.key")), key.serialize_pem()).unwrap();
     }

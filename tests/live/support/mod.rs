@@ -8,10 +8,11 @@ pub mod fake_camera;
 pub mod prometheus;
 pub mod site;
 pub mod vedette;
+mod wait;
 
-use std::net::TcpListener;
+pub use wait::{free_port, wait};
+
 use std::process::{Child, Command};
-use std::time::{Duration, Instant};
 
 /// A child process that is killed when the test lets go of it.
 pub struct Kid(pub Child);
@@ -26,23 +27,5 @@ impl Drop for Kid {
     fn drop(&mut self) {
         let _killed = self.0.kill();
         let _reaped = self.0.wait();
-    }
-}
-
-/// A port that was free a moment ago on loopback.
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// Asks `probe` until it answers `Some`, every 50 ms, at most for `bound`; panics with `what` after that.
-#[allow(clippy::disallowed_methods)] // the one place where tests wait on the wall clock, on a condition and with a bound
-pub fn wait<T>(what: &str, bound: Duration, mut probe: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(found) = probe() {
-            return found;
-        }
-        assert!(start.elapsed() < bound, "{what}: not seen within {bound:?}");
-        std::thread::sleep(Duration::from_millis(50));
     }
 }

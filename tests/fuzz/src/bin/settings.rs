@@ -7,7 +7,7 @@ use vedette::daemon::config;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let (config, mistakes) = config::read(text);
+    let (config, mistakes) = config::read(std::path::Path::new(""), text);
     let errors = mistakes.iter().filter(|m| m.severity == Severity::Error).count();
     assert_eq!(config.is_none(), errors > 0, "{mistakes:?}");
     for mistake in mistakes {
