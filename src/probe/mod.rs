@@ -5,6 +5,7 @@
 //! The keeper reports a probe's health; the probe never does.
 
 pub mod camera;
+pub mod encoder;
 pub mod uplink;
 
 use crate::base::clock::Clock;
@@ -43,7 +44,7 @@ pub struct Kind {
 }
 
 /// All probes. A new one is a folder and a line here.
-pub static KINDS: &[&Kind] = &[&camera::KIND, &uplink::KIND];
+pub static KINDS: &[&Kind] = &[&camera::KIND, &encoder::KIND, &uplink::KIND];
 
 /// Makes a session and opens its series.
 pub type Open = Box<dyn FnOnce(&mut Kit) -> Box<dyn Session> + Send>;

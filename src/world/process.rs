@@ -20,6 +20,8 @@ use std::sync::{Arc, Mutex};
 /// Which process is wanted. All that is said must fit; with several that fit, the youngest is taken.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Wanted {
+    /// Its pid, where it told that itself; then nothing else need be said.
+    pub pid: Option<i32>,
     /// The command's name as the kernel has it (`/proc/PID/comm`), of which it keeps 15 bytes.
     pub command: String,
     /// The systemd unit in whose control group it runs, such as `recorder@cam7.service`.

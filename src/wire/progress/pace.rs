@@ -53,6 +53,7 @@ pub struct Pace {
     /// The first report of this run with a media time.
     first: Option<(Boot, i64)>,
     advanced: Option<Boot>,
+    wrote: Option<Boot>,
     counts: Counts,
 }
 
@@ -82,6 +83,9 @@ impl Pace {
         if self.last.is_none_or(|last| further(&last.report, &report)) {
             self.advanced = Some(at);
         }
+        if self.last.is_none_or(|last| report.bytes > last.report.bytes) {
+            self.wrote = Some(at);
+        }
         if let Some(last) = self.last {
             self.period = at.since(last.at);
         }
@@ -107,6 +111,11 @@ impl Pace {
     /// report of a run counts as such.
     pub fn advanced(&self) -> Option<Boot> {
         self.advanced
+    }
+
+    /// When bytes were last put out, as far as reports tell; the first report of a run counts as such.
+    pub fn wrote(&self) -> Option<Boot> {
+        self.wrote
     }
 
     /// How far the output's media time fell behind our clock since the first report of this run, seconds. Negative when

@@ -25,6 +25,10 @@ pub(super) fn find(proc: &Path, wanted: &Wanted) -> std::io::Result<Fitting> {
     let name = wanted.command.as_bytes();
     let name = &name[..name.len().min(NAME)];
     let mut fitting = Fitting::default();
+    if let Some(pid) = wanted.pid {
+        let youngest = fits(proc, pid, wanted).ok().flatten();
+        return Ok(Fitting { youngest, count: usize::from(youngest.is_some()), blind: false });
+    }
     for entry in fs::read_dir(proc)?.flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse::<i32>().ok()) else { continue };
         // One that ended meanwhile is none.
