@@ -4,11 +4,13 @@ use super::metrics::CADENCE;
 use crate::base::clock::Clock;
 use crate::metric::report::NoData;
 use crate::world::process::{Look, Watcher};
-use tokio::sync::mpsc;
+use std::sync::Arc;
+use tokio::sync::{Notify, mpsc};
 
 /// The newest looks, and the task that takes them.
 pub(super) struct Eyes {
     looks: mpsc::Receiver<Result<Look, NoData>>,
+    now: Arc<Notify>,
     work: tokio::task::JoinHandle<()>,
 }
 
@@ -16,13 +18,25 @@ impl Eyes {
     /// Within a tokio runtime only.
     pub(super) fn open(mut watcher: Box<dyn Watcher>, clock: Clock) -> Eyes {
         let (seen, looks) = mpsc::channel(1);
-        let work = tokio::spawn(async move {
-            let mut every = clock.every(CADENCE);
-            while seen.send(watcher.look().await).await.is_ok() {
-                every.beat().await;
+        let now = Arc::new(Notify::new());
+        let work = tokio::spawn({
+            let now = now.clone();
+            async move {
+                let mut every = clock.every(CADENCE);
+                while seen.send(watcher.look().await).await.is_ok() {
+                    tokio::select! {
+                        _beat = every.beat() => {}
+                        () = now.notified() => {}
+                    }
+                }
             }
         });
-        Eyes { looks, work }
+        Eyes { looks, now, work }
+    }
+
+    /// Looks now, out of turn.
+    pub(super) fn now(&self) {
+        self.now.notify_one();
     }
 
     /// The next look. Cancel-safe.

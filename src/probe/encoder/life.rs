@@ -44,6 +44,11 @@ impl Life {
         self.now.map(|run| run.started)
     }
 
+    /// Whether its process was ever seen: then not to see it means that it is gone.
+    pub(super) fn known(&self) -> bool {
+        self.now.is_some() || self.before.is_some()
+    }
+
     /// The process table was looked at. `reported`: when the last report came.
     pub(super) fn seen(
         &mut self,
@@ -73,8 +78,7 @@ impl Life {
 
     /// A run that nobody could see but in its reports said that it ends.
     pub(super) fn unseen_end(&mut self, notes: &mut Vec<Note>) {
-        if self.now.is_none()
-            && self.before.is_none()
+        if !self.known()
             && let Some(at) = self.last_word.take()
         {
             self.ends[How::Clean as usize] += 1;

@@ -68,7 +68,7 @@ impl Watch {
         }
         // Hidden from us, and yet it speaks.
         let speaks = self.pace.last().is_some_and(|(at, last)| !last.end && now.boot.since(at) <= FRESH);
-        if up != Some(true) && speaks && self.life.started().is_none() && !self.ended() {
+        if up != Some(true) && speaks && !self.life.known() {
             up = Some(true);
         }
         if look.as_ref().is_none_or(|look| look.as_ref().is_ok_and(|look| look.blind)) {
@@ -91,11 +91,6 @@ impl Watch {
             report.note(note);
         }
         tap.send(report);
-    }
-
-    /// Its process was seen, and went.
-    fn ended(&self) -> bool {
-        self.life.ends.iter().any(|n| *n > 0)
     }
 
     /// What the reports say, while the encoder is there.

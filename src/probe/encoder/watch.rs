@@ -103,7 +103,11 @@ impl Watch {
                     self.tell(tap);
                 }
                 _beat = every.beat(), if eyes.is_none() => self.tell(tap),
-                () = wake(&clock, stall) => self.tell(tap),
+                // Whether it stalled or is gone, a fresh look tells.
+                () = wake(&clock, stall) => match &eyes {
+                    Some(eyes) => eyes.now(),
+                    None => self.tell(tap),
+                },
             }
             // A GStreamer encoder of which nothing is said tells its pid itself.
             if self.plan.wanted.is_none() && self.pid != looked_at {
