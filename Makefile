@@ -24,7 +24,9 @@ lint:
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo deny --log-level error check bans licenses sources
 	shellcheck .ci/run tests/setup tests/demo/run tests/fuzz/run tests/vm/install-qemu tests/vm/image.sh \
-	  systemd/debian/postinst systemd/debian/postrm buildroot/release buildroot/board/vedette/post-build.sh
+	  tests/busybox/rcS tests/busybox/story.sh buildroot/package/vedette/S99vedette \
+	  systemd/debian/postinst systemd/debian/postrm buildroot/release buildroot/board/vedette/post-build.sh \
+	  buildroot/package/vedette/S99vedette tests/busybox/rcS tests/busybox/story.sh
 
 docs:
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --locked --no-deps --document-private-items --quiet

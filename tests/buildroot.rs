@@ -101,7 +101,61 @@ fn the_shell_scripts_of_packaging_have_no_mistakes() {
         "systemd/debian/postrm",
         "tests/vm/image.sh",
         "tests/vm/install-qemu",
+        "tests/busybox/rcS",
+        "tests/busybox/story.sh",
     ];
     let out = Command::new("shellcheck").args(scripts).output().expect("shellcheck (Debian package shellcheck)");
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stdout));
+}
+
+/// A root file system of BusyBox, the daemon under test and what it links, with the package's init script.
+fn busybox_node() -> PathBuf {
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("busybox");
+    let _older = std::fs::remove_dir_all(&root);
+    let daemon = Path::new(env!("CARGO_BIN_EXE_vedette"));
+    let linked = Command::new("ldd").arg(daemon).output().unwrap();
+    let linked = String::from_utf8(linked.stdout).unwrap();
+    let linked = linked.split_whitespace().filter(|word| word.starts_with('/')).map(|path| (path, path));
+    let (busybox, daemon) = ("/bin/busybox", daemon.to_str().unwrap());
+    let files = [
+        (busybox, busybox),
+        (daemon, "/usr/bin/vedette"),
+        ("config/starter.toml", "/etc/vedette/vedette.toml"),
+        ("buildroot/package/vedette/S99vedette", "/etc/init.d/S99vedette"),
+        ("tests/busybox/inittab", "/etc/inittab"),
+        ("tests/busybox/rcS", "/etc/init.d/rcS"),
+        ("tests/busybox/story.sh", "/story.sh"),
+    ];
+    for (from, to) in files.into_iter().chain(linked) {
+        let to = root.join(to.trim_start_matches('/'));
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        let copied = Command::new("cp").args(["--dereference", "--reflink=auto", from]).arg(&to).status().unwrap();
+        assert!(copied.success(), "{from}; `make setup` installs BusyBox");
+    }
+    for dir in ["proc", "run", "dev", "sbin", "usr/sbin", "var/lib", "var/log"] {
+        std::fs::create_dir_all(root.join(dir)).unwrap();
+    }
+    std::os::unix::fs::symlink("/run", root.join("var/run")).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(root.join(name), text).unwrap();
+    write("etc/passwd", "root:x:0:0::/:/bin/sh\nvedette:x:790:790::/var/lib/vedette:/bin/false\n");
+    write("etc/group", "root:x:0:\nvedette:x:790:\n");
+    for script in ["etc/init.d/S99vedette", "etc/init.d/rcS", "story.sh"] {
+        assert!(Command::new("chmod").arg("+x").arg(root.join(script)).status().unwrap().success());
+    }
+    root
+}
+
+#[test]
+fn a_busybox_node_starts_us_runs_us_again_after_a_crash_reloads_and_stops_us() {
+    let root = busybox_node();
+    let boot = "chroot \"$0\" /bin/busybox --install -s && exec chroot \"$0\" /sbin/init";
+    let out = Command::new("timeout")
+        .args(["--kill-after=5", "120", "unshare", "--mount", "--pid", "--kill-child", "--net", "--uts"])
+        .args(["sh", "-c", boot])
+        .arg(&root)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
+    assert!(said.lines().any(|line| line == "done"), "{said}");
+    std::fs::remove_dir_all(&root).unwrap();
 }
