@@ -17,7 +17,7 @@ help: ## this list
 
 demo: ## three cameras, a broker and Vedette on this machine; Ctrl-C ends it
 	@tests/setup demo
-	@cargo build --locked --bin vedette
+	@cargo build --locked --bins
 	@tests/demo/run
 
 test: ## everything: formatting, lints, documents, unit, live, QEMU and fuzz tests
@@ -41,7 +41,7 @@ unit: target/debian/vedette-test.deb
 
 # The package as the QEMU test installs it: the same files, built with the profile the tests already built.
 target/debian/vedette-test.deb: $(shell find src systemd config Cargo.toml Cargo.lock -type f 2>/dev/null)
-	cargo build --locked --bin vedette
+	cargo build --locked --bins
 	cargo deb --locked --quiet --profile dev --no-build --output $@
 
 deb: ## the package for a recording node, in target/debian/
@@ -62,7 +62,7 @@ bench: ## speed and memory against peers in the same run; numbers go to BENCHMAR
 	cargo bench --locked
 
 print: ## rewrites the committed copies of what the program prints
-	cargo build --locked --bin vedette
+	cargo build --locked --bins
 	target/debug/vedette print config > config/full.toml
 	target/debug/vedette print metrics > METRICS.md
 	target/debug/vedette print rules --dir config/rules

@@ -13,6 +13,7 @@ use vedette::store::{self, Span};
 use vedette::world::rtsp::script::{Act, Script, Step};
 use vedette::world::service::{Scripted, Signal, Word};
 use vedette::world::{World, broker, feed, files, net};
+use vedette::world::{World, broker, files, inflow, net, process};
 
 const HOURS: u64 = 24;
 const FPS: u64 = 2;
@@ -53,13 +54,9 @@ impl Day {
         // A session lasts the day and longer.
         rtsp.act("yard", Act::Play((0..(HOURS + 1) * 3600 * FPS).map(frame).collect()));
         let world = World {
-            clock: sim.clock(),
-            boot_id: "simulated".into(),
             rtsp: Arc::new(rtsp),
-            net: Arc::new(net::script::Script::default()),
-            files: Arc::new(files::Disk),
             broker: Arc::new(broker.clone()),
-            feed: Arc::new(feed::script::Script::default()),
+            ..World::scripted(sim.clock())
         };
         // Not the rules about the store: its threads live on real time, and by the simulated clock they stand still.
         std::fs::write(

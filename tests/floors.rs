@@ -29,7 +29,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("libc::", &["world"]),
     ("tokio::net", &["world"]),
     ("std::net", &["world"]),
-    ("std::process", &["world", "main.rs"]),
+    ("std::process", &["world", "main.rs", "bin"]),
     ("std::fs", &["world", "store", "daemon/config", "cli"]),
     ("prometheus_client::", &["sink/page"]),
 ];

@@ -5,6 +5,7 @@
 
 mod cameras;
 mod cues;
+mod encoders;
 
 use crate::base::clock::{Now, Window};
 use crate::metric::book::{Book, Hold, Series};
@@ -16,7 +17,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 /// All lines, by the file they are in.
-static TABLE: &[&[Line]] = &[cameras::LINES, cues::LINES];
+static TABLE: &[&[Line]] = &[cameras::LINES, cues::LINES, encoders::LINES];
 
 /// Every family of the table.
 pub static FAMILIES: LazyLock<Vec<Family>> =

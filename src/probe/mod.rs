@@ -7,6 +7,7 @@
 pub mod camera;
 pub mod stream;
 pub mod playlist;
+pub mod encoder;
 pub mod uplink;
 
 use crate::base::clock::Clock;
@@ -46,7 +47,7 @@ pub struct Kind {
 }
 
 /// All probes. A new one is a folder and a line here.
-pub static KINDS: &[&Kind] = &[&camera::KIND, &playlist::KIND, &stream::KIND, &uplink::KIND];
+pub static KINDS: &[&Kind] = &[&camera::KIND, &encoder::KIND, &playlist::KIND, &stream::KIND, &uplink::KIND];
 
 /// Makes a session and opens its series.
 pub type Open = Box<dyn FnOnce(&mut Kit) -> Box<dyn Session> + Send>;

@@ -10,6 +10,7 @@ mod camera;
 mod canary;
 mod central;
 mod crowd;
+mod encoder;
 mod faults;
 mod packets;
 mod playlist;

@@ -26,6 +26,7 @@ use vedette::world::clock::System;
 use vedette::world::listener::Gate;
 use vedette::world::net::{Missed, Net, Real, Reason};
 use vedette::world::{World, broker, feed, files, rtsp};
+use vedette::world::{World, broker, files, inflow, process, rtsp};
 
 const BOUND: Duration = Duration::from_secs(3);
 const SOON: Duration = Duration::from_secs(20);
@@ -93,13 +94,8 @@ fn watch(text: &str, seen: impl Fn(&BTreeMap<String, f64>) -> bool) -> BTreeMap<
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let (clock, book) = (Clock::new(System), Book::default());
     let world = World {
-        clock: clock.clone(),
-        boot_id: "test".into(),
-        rtsp: Arc::new(rtsp::script::Script::default()),
         net: Arc::new(Real::new(clock.clone())),
-        files: Arc::new(files::Disk),
-        broker: Arc::new(broker::script::Script::default()),
-        feed: Arc::new(feed::script::Script::default()),
+        ..World::scripted(clock.clone())
     };
     let mut kit = Kit::new(world, book.clone(), Roster::default(), Ledger::default());
     let (target, mistakes) = settings::read(text, |table| (KIND.read)(&table));

@@ -13,6 +13,7 @@ use crate::world::files::{Files, Unreadable};
 use crate::world::rtsp::script::{Act, Script, Step};
 use crate::world::rtsp::{Broken, Oddity, Phase, Reason};
 use crate::world::{World, broker, feed, net};
+use crate::world::{World, broker, inflow, net, process};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -63,13 +64,9 @@ impl Page {
 fn bench(more: &str) -> Bench {
     let (sim, script, paper) = (Sim::new(), Script::default(), Paper(Arc::default()));
     let world = World {
-        clock: sim.clock(),
-        boot_id: "test".into(),
         rtsp: Arc::new(script.clone()),
-        net: Arc::new(net::script::Script::default()),
         files: Arc::new(paper.clone()),
-        broker: Arc::new(broker::script::Script::default()),
-        feed: Arc::new(feed::script::Script::default()),
+        ..World::scripted(sim.clock())
     };
     let book = Book::default();
     let mut kit = Kit::new(world, book.clone(), Default::default(), Default::default());

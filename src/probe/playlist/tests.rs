@@ -42,12 +42,8 @@ struct Rig {
 fn rig(more: &str, net: &Script) -> Rig {
     let (sim, book) = (Sim::new(), Book::default());
     let world = World {
-        clock: sim.clock(),
-        boot_id: "boot".into(),
-        rtsp: Arc::new(rtsp::script::Script::default()),
         net: Arc::new(net.clone()),
-        files: Arc::new(files::Disk),
-        broker: Arc::new(broker::script::Script::default()),
+        ..World::scripted(sim.clock())
     };
     let mut kit = Kit::new(world, book.clone(), Roster::default(), Ledger::default());
     let text = format!("id = \"main\"\nurl = \"{HOME}\"\n{more}");

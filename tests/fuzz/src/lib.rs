@@ -165,6 +165,9 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("scte35", SAMPLES.iter().flat_map(|text| sample(text)).collect()),
         ("sdp", b"v=0\r\nm=video 0 RTP/AVP 96\r\nb=AS:5000\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1; sprop-parameter-sets=Z2QAKKzZQHgCJ6mwEQAAAwABAAADADIPGDGW,aO48gA==\r\na=framerate:25\r\na=x-dimensions:1920,1080\r\n".to_vec()),
         ("sdp", b"m=video 0 RTP/AVP 98\na=rtpmap:98 H265/90000\na=fmtp:98 sprop-sps=QgEBAWAAAAMAkAAAAwAAAwB4oAPAgBDnVZZWaSTK8BaAgAAAAwCAAAAMhA==\na=framesize:98 640-480\n".to_vec()),
+        ("progress", b"\x05frame=62\nfps=24.62\nstream_0_0_q=28.0\nbitrate= 412.3kbits/s\ntotal_size=131072\nout_time_us=2543000\ndup_frames=1\ndrop_frames=2\nspeed=1.01x\nprogress=continue\n".to_vec()),
+        ("progress", b"\x40frame=1\nstream_0_0_q=-1.0\ntotal_size=N/A\nout_time_us=-9223372036854775807\nprogress=end\n".to_vec()),
+        ("progress", b"\x01[rtsp @ 0x5] [warning] RTP: missed 17 packets\n    Last message repeated 3 times\nmethod SETUP failed: 461\r[error] x\n".to_vec()),
         ("settings", bare.into_bytes()),
         ("settings", b"a = = 1\n[inner\nevery = \"5x\"\n\"\\u00e9\" = \"\"\"\nb\"\"\"\nwhen = 1979-05-27T07:32:00Z\nfloat = nan\n".to_vec()),
     ]

@@ -16,6 +16,7 @@ use vedette::metric::report::Report;
 use vedette::probe::camera::KIND;
 use vedette::probe::{Kit, Tap};
 use vedette::world::{World, broker, clock, feed, files, net, rtsp};
+use vedette::world::{World, broker, clock, files, inflow, net, process, rtsp};
 
 /// A GStreamer camera; see `tests/cameras/gst_camera.py --help`.
 pub struct GstCamera {
@@ -68,13 +69,8 @@ impl Watching {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let clock = Clock::new(clock::System);
         let world = World {
-            clock: clock.clone(),
-            boot_id: "test".into(),
             rtsp: Arc::new(rtsp::line::Retina),
-            net: Arc::new(net::script::Script::default()),
-            files: Arc::new(files::Disk),
-            broker: Arc::new(broker::script::Script::default()),
-            feed: Arc::new(feed::script::Script::default()),
+            ..World::scripted(clock.clone())
         };
         let (book, ring) = (Book::default(), Ring::new(4096));
         let (quitter, quit) = pair();
