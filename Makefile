@@ -25,9 +25,10 @@ test: ## everything: formatting, lints, documents, unit, live, QEMU and fuzz tes
 	@$(MAKE) --no-print-directory lint docs unit fuzz
 
 lint:
-	cargo fmt --check
+	cargo fmt --all --check
 	cargo clippy --locked --all-targets -- -D warnings
-	cargo deny --log-level error check bans licenses sources
+	cargo clippy --locked --package vedette-gst --all-targets -- -D warnings
+	cargo deny --workspace --log-level error check bans licenses sources
 	shellcheck .ci/run tests/setup tests/demo/run tests/fuzz/run tests/vm/install-qemu tests/vm/image.sh \
 	  tests/busybox/rcS tests/busybox/story.sh buildroot/package/vedette/S99vedette \
 	  systemd/debian/postinst systemd/debian/postrm buildroot/release buildroot/board/vedette/post-build.sh \
@@ -37,6 +38,7 @@ docs:
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --locked --no-deps --document-private-items --quiet
 
 unit: target/debian/vedette-test.deb
+	cargo nextest run --locked --no-fail-fast --package vedette-gst
 	cargo nextest run --locked --no-fail-fast
 
 # The package as the QEMU test installs it: the same files, built with the profile the tests already built.
@@ -44,9 +46,10 @@ target/debian/vedette-test.deb: $(shell find src systemd config Cargo.toml Cargo
 	cargo build --locked --bins
 	cargo deb --locked --quiet --profile dev --no-build --output $@
 
-deb: ## the package for a recording node, in target/debian/
+deb: ## the packages for a recording node, in target/debian/
 	@tests/setup test
 	cargo deb --locked
+	cargo deb --locked --package vedette-gst --multiarch foreign
 
 fuzz:
 	tests/fuzz/run $(FUZZ)
@@ -60,6 +63,7 @@ scte35: ## our SCTE 35 decoder against two crates and threefive, over SECTIONS g
 
 bench: ## speed and memory against peers in the same run; numbers go to BENCHMARKS.md
 	cargo bench --locked
+	cargo bench --locked --package vedette-gst
 
 print: ## rewrites the committed copies of what the program prints
 	cargo build --locked --bins

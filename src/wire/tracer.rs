@@ -38,7 +38,7 @@ pub struct Head<'a> {
     /// ERROR and WARNING messages of all elements, the untold ones included.
     pub errors: u64,
     pub warnings: u64,
-    /// Elements of a told kind that exist and found no place.
+    /// Elements that found no place: ever in the table, or in the last datagram.
     pub left_out: u64,
     /// Datagrams that nobody took: no daemon, or its socket was full.
     pub unsent: u64,

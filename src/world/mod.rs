@@ -16,6 +16,7 @@ pub mod process;
 pub mod rtsp;
 pub mod service;
 mod tail;
+pub mod worker;
 
 use crate::base::clock::Clock;
 use std::sync::Arc;

@@ -12,6 +12,7 @@ mod central;
 mod crowd;
 mod encoder;
 mod faults;
+mod gst;
 mod packets;
 mod playlist;
 mod rules;

@@ -6,6 +6,7 @@ pub mod brokers;
 pub mod cameras;
 pub mod fake_camera;
 pub mod origin;
+pub mod gst;
 pub mod prometheus;
 pub mod site;
 pub mod ts;

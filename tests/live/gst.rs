@@ -1,0 +1,5 @@
+//! `gst/` at work: encoders that report themselves through the tracer and are not disturbed by it, and streams over SRT and
+//! RTMP that reach us through worker processes, some of which crash, hang, or find nobody.
+
+mod tracing;
+mod working;
