@@ -12,6 +12,7 @@ mod central;
 mod crowd;
 mod faults;
 mod packets;
+mod reach;
 mod rules;
 mod service;
 mod store;
