@@ -47,9 +47,12 @@ impl Machine {
     /// Starts the guest and waits for its shell. The serial log and QEMU's own words stay in `dir`.
     pub fn boot(dir: &Path, kernel: &Path, disks: &Disks, root: Root) -> Machine {
         let web = free_port();
-        let serial = dir.join("serial.sock");
-        let _absent = std::fs::remove_file(&serial);
-        let how = if root == Root::ReadOnly { "ro" } else { "rw" };
+        let (serial, monitor) = (dir.join("serial.sock"), dir.join("qmp.sock"));
+        for socket in [&serial, &monitor] {
+            let _absent = std::fs::remove_file(socket);
+        }
+        // The appliance is also the one whose kernel has no IPv6: no socket of that family can be made there.
+        let how = if root == Root::ReadOnly { "ro ipv6.disable=1" } else { "rw" };
         let said = File::create(dir.join("qemu.log")).unwrap();
         let mut command = Command::new("qemu-system-x86_64");
         command

@@ -97,6 +97,8 @@ fn an_appliance_with_a_read_only_root_restarts_a_hung_daemon_and_comes_back_afte
     let mut machine = boot(&dir, &disks, Root::ReadOnly);
     assert!(machine.must("findmnt -no OPTIONS /").starts_with("ro,"));
     is_ready(&mut machine);
+    // `[::]:9090`, the default, became `0.0.0.0:9090`.
+    machine.must("test ! -e /proc/net/if_inet6");
     is_scraped(&machine);
 
     // What NTP would do: the sandbox must let the daemon ask for it (adjtimex(2), ADJ_STATUS and ADJ_MAXERROR set to 0).
