@@ -5,9 +5,9 @@
 //! The keeper reports a probe's health; the probe never does.
 
 pub mod camera;
-pub mod stream;
-pub mod playlist;
 pub mod encoder;
+pub mod playlist;
+pub mod stream;
 pub mod uplink;
 
 use crate::base::clock::Clock;

@@ -3,14 +3,14 @@
 pub mod fflog;
 pub mod h26x;
 pub mod hls;
-pub mod psi;
 pub mod progress;
+pub mod psi;
 pub mod record;
 pub mod rtp;
 pub mod scte35;
 pub mod sdp;
-pub mod ts;
 pub mod tracer;
+pub mod ts;
 pub mod window;
 
 use crate::base::label::Label;

@@ -4,8 +4,8 @@
 pub mod broker;
 pub mod clock;
 pub mod control;
-pub mod feed;
 mod datagram;
+pub mod feed;
 pub mod files;
 pub mod inflow;
 pub mod listener;

@@ -15,7 +15,7 @@ use vedette::metric::latest::Latest;
 use vedette::metric::report::{NoData, Report};
 use vedette::probe::encoder::KIND;
 use vedette::probe::{Kit, Tap};
-use vedette::world::{World, broker, clock, files, inflow, net, process, rtsp};
+use vedette::world::{World, clock, inflow, process};
 
 const SOON: Duration = Duration::from_secs(20);
 /// The limit of the issue for telling a stall, and what a loaded machine of two cores adds.
@@ -38,6 +38,7 @@ impl Watching {
         let world = World {
             inflow: Arc::new(inflow::Real::default()),
             processes: Arc::new(process::Real::at(
+                clock.clone(),
                 "/proc".into(),
                 "/sys/fs/cgroup".into(),
                 peek.to_owned(),

@@ -17,7 +17,10 @@ impl Context {
     }
 }
 
-struct Keep(Rc<RefCell<Option<Vec<Result<Part, String>>>>>);
+/// What was read, or why not.
+type Parts = Vec<Result<Part, String>>;
+
+struct Keep(Rc<RefCell<Option<Parts>>>);
 
 impl SpliceInfoProcessor for Keep {
     fn process(&self, header: SpliceInfoHeader<'_>, command: SpliceCommand, descriptors: SpliceDescriptors<'_>) {

@@ -28,8 +28,11 @@ fn number(value: &Value) -> Numbers {
     }
 }
 
+/// Our name of a field, theirs of all that makes it up, and how one of those is read.
+type Field<'a> = (&'static str, &'a [&'a str], fn(&Value) -> Numbers);
+
 /// The fields that are there, under our names.
-fn part(kind: &'static str, value: &Value, names: &[(&'static str, &[&str], fn(&Value) -> Numbers)]) -> Part {
+fn part(kind: &'static str, value: &Value, names: &[Field]) -> Part {
     let fields = names.iter().filter(|(_, theirs, _)| theirs.iter().all(|name| !value[*name].is_null()));
     Part::new(
         kind,

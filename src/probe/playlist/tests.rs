@@ -12,7 +12,6 @@ use crate::metric::memory::Memory;
 use crate::metric::roster::Roster;
 use crate::world::net::Reason;
 use crate::world::net::script::{Page, Script};
-use crate::world::{broker, files, rtsp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -41,10 +40,7 @@ struct Rig {
 
 fn rig(more: &str, net: &Script) -> Rig {
     let (sim, book) = (Sim::new(), Book::default());
-    let world = World {
-        net: Arc::new(net.clone()),
-        ..World::scripted(sim.clock())
-    };
+    let world = World { net: Arc::new(net.clone()), ..World::scripted(sim.clock()) };
     let mut kit = Kit::new(world, book.clone(), Roster::default(), Ledger::default());
     let text = format!("id = \"main\"\nurl = \"{HOME}\"\n{more}");
     let target = base::read(&text, |table| (KIND.read)(&table)).0.unwrap();

@@ -56,11 +56,24 @@ fn an_encoder_that_turns_cues_into_private_data_is_an_alarm_that_says_so() {
     assert_eq!((note["input"].as_str(), note["event_id"].as_i64()), (Some("before"), Some(7)));
     sending.wait(20.0);
     for rule in ["CueEncoderLoss", "CuePidLost"] {
-        let alarm = wait(rule, LONG, || alarms(&node.ear.heard(), rule).pop().or_else(|| {
-            eprintln!("{:?}", node.vedette.page().lines().filter(|l| l.starts_with("ts_input_up") || l.contains("pid_lost{")).collect::<Vec<_>>());
-            for h in node.ear.heard() { if h.payload.contains("rule") { eprintln!("{}", &h.payload[..h.payload.len().min(400)]); } }
-            None
-        }));
+        let alarm = wait(rule, LONG, || {
+            alarms(&node.ear.heard(), rule).pop().or_else(|| {
+                eprintln!(
+                    "{:?}",
+                    node.vedette
+                        .page()
+                        .lines()
+                        .filter(|l| l.starts_with("ts_input_up") || l.contains("pid_lost{"))
+                        .collect::<Vec<_>>()
+                );
+                for h in node.ear.heard() {
+                    if h.payload.contains("rule") {
+                        eprintln!("{}", &h.payload[..h.payload.len().min(400)]);
+                    }
+                }
+                None
+            })
+        });
         assert_eq!(alarm["labels"]["stream_id"], "after", "{alarm}");
         if rule == "CueEncoderLoss" {
             assert_eq!(alarm["labels"]["outcome"], "private");

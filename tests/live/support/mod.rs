@@ -5,8 +5,8 @@
 pub mod brokers;
 pub mod cameras;
 pub mod fake_camera;
-pub mod origin;
 pub mod gst;
+pub mod origin;
 pub mod prometheus;
 pub mod site;
 pub mod ts;
