@@ -5,14 +5,19 @@ SHELL := /bin/bash
 export PATH := $(HOME)/.cargo/bin:$(PATH):/usr/sbin:/sbin
 # Seconds of fuzzing per target inside `make test`; `make fuzz FUZZ=3600` for a campaign.
 FUZZ ?= 60
+# Sections that `make scte35` generates for the two crates, and for threefive, which takes a second for two thousand.
+SECTIONS ?= 2000000
 
-.PHONY: help demo test lint docs unit fuzz deb bench print clean
+# Power cuts of one machine in `make powercut`, a boot each: half a minute, more on a busy builder.
+N ?= 20
+
+.PHONY: help demo test lint docs unit fuzz powercut deb scte35 bench print clean
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' Makefile | expand -t 10
 
 demo: ## three cameras, a broker and Vedette on this machine; Ctrl-C ends it
 	@tests/setup demo
-	@cargo build --locked --bin vedette
+	@cargo build --locked --bins
 	@tests/demo/run
 
 test: ## everything: formatting, lints, documents, unit, live, QEMU and fuzz tests
@@ -38,7 +43,7 @@ unit: target/debian/vedette-test.deb
 
 # The package as the QEMU test installs it: the same files, built with the profile the tests already built.
 target/debian/vedette-test.deb: $(shell find src systemd config Cargo.toml Cargo.lock -type f 2>/dev/null)
-	cargo build --locked --bin vedette
+	cargo build --locked --bins
 	cargo deb --locked --quiet --profile dev --no-build --output $@
 
 deb: ## the packages for a recording node, in target/debian/
@@ -49,12 +54,19 @@ deb: ## the packages for a recording node, in target/debian/
 fuzz:
 	tests/fuzz/run $(FUZZ)
 
+powercut: target/debian/vedette-test.deb ## a virtual machine whose mains fail N times while the store writes
+	CUTS=$(N) cargo nextest run --locked --test vm --run-ignored only --no-capture many_cuts
+
+scte35: ## our SCTE 35 decoder against two crates and threefive, over SECTIONS generated sections
+	@tests/setup test
+	SCTE35_SECTIONS=$(SECTIONS) SCTE35_THREEFIVE=20000 cargo nextest run --locked --no-capture --test scte35
+
 bench: ## speed and memory against peers in the same run; numbers go to BENCHMARKS.md
 	cargo bench --locked
 	cargo bench --locked --package vedette-gst
 
 print: ## rewrites the committed copies of what the program prints
-	cargo build --locked --bin vedette
+	cargo build --locked --bins
 	target/debug/vedette print config > config/full.toml
 	target/debug/vedette print metrics > METRICS.md
 	target/debug/vedette print rules --dir config/rules

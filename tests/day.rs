@@ -12,7 +12,7 @@ use vedette::daemon::assemble::{Place, run};
 use vedette::store::{self, Span};
 use vedette::world::rtsp::script::{Act, Script, Step};
 use vedette::world::service::{Scripted, Signal, Word};
-use vedette::world::{World, broker, files, net};
+use vedette::world::{World, broker};
 
 const HOURS: u64 = 24;
 const FPS: u64 = 2;
@@ -52,14 +52,7 @@ impl Day {
         let (sim, rtsp, broker) = (Sim::new(), Script::default(), broker::script::Script::default());
         // A session lasts the day and longer.
         rtsp.act("yard", Act::Play((0..(HOURS + 1) * 3600 * FPS).map(frame).collect()));
-        let world = World {
-            clock: sim.clock(),
-            boot_id: "simulated".into(),
-            rtsp: Arc::new(rtsp),
-            net: Arc::new(net::script::Script::default()),
-            files: Arc::new(files::Disk),
-            broker: Arc::new(broker.clone()),
-        };
+        let world = World { rtsp: Arc::new(rtsp), broker: Arc::new(broker.clone()), ..World::scripted(sim.clock()) };
         // Not the rules about the store: its threads live on real time, and by the simulated clock they stand still.
         std::fs::write(
             dir.join("vedette.toml"),

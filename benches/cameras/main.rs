@@ -49,7 +49,7 @@ fn row(cameras: usize, seconds: usize) {
     let ffmpeg = watch(&mut players, seconds);
     for (who, cost) in [("drain", &drained), ("vedette", &vedette), ("ffmpeg -c copy", &ffmpeg)] {
         let ratio = cost.cpu / drained.cpu;
-        println!("| {cameras} | {who} | {:.1} | {ratio:.2} | {:.1} |", cost.cpu * 100.0, cost.memory_mib);
+        println!("| {cameras} | {who} | {:.2} | {ratio:.2} | {:.1} |", cost.cpu * 100.0, cost.memory_mib);
     }
 }
 
@@ -110,12 +110,15 @@ fn watch(children: &mut [Child], seconds: usize) -> Cost {
     Cost { cpu, memory_mib }
 }
 
-/// utime + stime, proc_pid_stat(5) fields 14 and 15, in clock ticks of 10 ms.
+/// Time on a processor of all threads, to the nanosecond: `/proc/<pid>/task/<tid>/schedstat`, first number. `stat` counts
+/// in ticks of the timer, and wake-ups shorter than a tick fall between them.
 fn cpu_seconds(pid: u32) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("the child runs");
-    let fields: Vec<_> = stat.rsplit(") ").next().unwrap_or("").split(' ').collect();
-    let ticks = |n: usize| fields[n].parse::<f64>().expect("a number of ticks");
-    (ticks(11) + ticks(12)) / 100.0
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("the child runs");
+    let spent = |thread: std::io::Result<std::fs::DirEntry>| {
+        let stat = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+        stat.split(' ').next()?.parse::<f64>().ok()
+    };
+    threads.filter_map(spent).sum::<f64>() / 1e9
 }
 
 fn resident_mib(pid: u32) -> f64 {

@@ -5,11 +5,12 @@ use crate::alert::life::{Alarms, Changes, Round};
 use crate::alert::standing::{OWN, Standing};
 use crate::base::clock::Boot;
 use crate::metric::alarm::{Alarm, Stamp};
-use crate::metric::book::{Meta, Series};
+use crate::metric::book::Series;
 use crate::metric::labels::Labels;
 use crate::metric::latest::Snapshot;
 use crate::query::{Expr, NAME, Point, Ring, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::Duration;
 
 /// Alarms that may be pending or firing at once, of all rules together. 256 cameras with a dozen rules each are 3 000;
 /// at about 1 KiB each the bound is 10 MiB.
@@ -108,6 +109,29 @@ impl Judge {
         Verdict { changes, series: self.series(now) }
     }
 
+    /// Names that local rules select, and how far before the present they look at most.
+    pub fn reaches(&self) -> BTreeMap<String, Duration> {
+        let mut all = BTreeMap::new();
+        for expr in exprs(&self.posts) {
+            for name in expr.names() {
+                let reach: &mut Duration = all.entry(name.to_owned()).or_default();
+                *reach = (*reach).max(expr.reach());
+            }
+        }
+        all
+    }
+
+    /// Takes in what was seen before the start, oldest first, before the first round: for each snapshot how long ago it
+    /// was taken, and its values, by their places in `series` (names and labels). What a snapshot lacks had ended by then.
+    pub fn recall(&mut self, series: &[(String, Labels)], past: &[(Duration, Vec<(usize, f64)>)], now: &Stamp) {
+        let present = self.time(now);
+        let series: Vec<_> = series.iter().map(|(name, labels)| dress(name, labels, &self.extra)).collect();
+        for (ago, values) in past {
+            let at = present.saturating_sub(i64::try_from(ago.as_millis()).unwrap_or(i64::MAX));
+            self.ring.push(at, values.iter().map(|(n, value)| (&series[*n], *value)));
+        }
+    }
+
     /// Takes in a snapshot and judges every rule that is due. `stamp` is the snapshot's time.
     pub fn judge(&mut self, snapshot: &Snapshot, stamp: &Stamp) -> Verdict {
         let at = self.time(stamp);
@@ -197,7 +221,7 @@ impl Judge {
         let (extra, seen) = (&self.extra, &mut self.seen);
         let rows: Vec<_> = snapshot.rows.iter().filter(|row| named.contains(&*row.meta.family.name)).collect();
         for row in &rows {
-            seen.entry(row.meta.series).or_insert_with(|| dress(&row.meta, extra));
+            seen.entry(row.meta.series).or_insert_with(|| dress(&row.meta.family.name, &row.meta.labels, extra));
         }
         let standing: HashSet<Series> = rows.iter().map(|row| row.meta.series).collect();
         let own = if OWN.iter().any(|name| named.contains(name)) { self.series(stamp) } else { Vec::new() };
@@ -212,9 +236,8 @@ impl Judge {
 
 /// The labels of a series as the central server would store them: `extra` over its own, which are renamed when they
 /// clash (`honor_labels: false`).
-fn dress(meta: &Meta, extra: &Labels) -> Labels {
-    let renamed: Vec<_> = meta
-        .labels
+fn dress(name: &str, labels: &Labels, extra: &Labels) -> Labels {
+    let renamed: Vec<_> = labels
         .iter()
         .map(|(name, value)| match extra.get(name) {
             Some(_) => (format!("exported_{name}"), value),
@@ -222,7 +245,7 @@ fn dress(meta: &Meta, extra: &Labels) -> Labels {
         })
         .collect();
     let all = renamed.iter().map(|(name, value)| (name.as_str(), *value));
-    Labels::new(all.chain(extra.iter()).chain([(NAME, &*meta.family.name)]))
+    Labels::new(all.chain(extra.iter()).chain([(NAME, name)]))
 }
 
 fn exprs(posts: &[Post]) -> impl Iterator<Item = &Expr> {

@@ -9,7 +9,8 @@ use crate::query::{NAME, Point};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A pending alarm is put on file once it is this old, so that a restart does not start its `for` anew. Younger ones
+/// A pending alarm is put on file once it is this old, so that a restart does not start its `for` anew; and a firing one
+/// once it is missing for so long, for the sake of its `keep_firing_for`. Younger ones
 /// are not worth a write: an expression that flaps would cost a flash transaction each time.
 const KEPT_FROM: Duration = Duration::from_secs(60);
 
@@ -37,8 +38,10 @@ struct Live {
     /// The expression holds since then, on this boot's clock; what held before that is in `ran`.
     since: Boot,
     ran: Duration,
-    /// Firing, and missing from the results since then (`keep_firing_for`).
-    missing: Option<Boot>,
+    /// Firing, and missing from the results since then (`keep_firing_for`): as `since` and `ran`.
+    missing: Option<(Boot, Duration)>,
+    /// That it is missing is on file.
+    missing_kept: bool,
     /// On file.
     kept: bool,
     /// Restored, and not yet seen again: it stays until then.
@@ -48,6 +51,17 @@ struct Live {
 impl Live {
     fn age(&self, at: Boot) -> Duration {
         self.ran + at.since(self.since)
+    }
+    /// How long it is missing, while it is.
+    fn missed(&self, at: Boot) -> Option<Duration> {
+        self.missing.map(|(since, ran)| ran + at.since(since))
+    }
+    /// The expression returned it.
+    fn found(&mut self, changes: &mut Changes) {
+        (self.missing, self.guard, self.alarm.missing) = (None, None, None);
+        if std::mem::take(&mut self.missing_kept) {
+            changes.keep.push(self.alarm.clone());
+        }
     }
     /// Ends it; tells those who heard of it.
     fn end(mut self, stamp: &Stamp, changes: &mut Changes) {
@@ -106,7 +120,7 @@ impl Alarms {
             let annotations = annotations(rule, point);
             if let Some(live) = self.0.get_mut(labels) {
                 (live.alarm.value, live.alarm.annotations) = (point.value, annotations);
-                (live.missing, live.guard) = (None, None);
+                live.found(changes);
             } else if self.0.len() < round.room {
                 let alarm = Alarm {
                     rule: rule.name.clone(),
@@ -116,9 +130,18 @@ impl Alarms {
                     phase: Phase::Pending,
                     active: stamp.clone(),
                     fired: None,
+                    missing: None,
                     resolved: None,
                 };
-                let live = Live { alarm, since: at, ran: Duration::ZERO, missing: None, kept: false, guard: None };
+                let live = Live {
+                    alarm,
+                    since: at,
+                    ran: Duration::ZERO,
+                    missing: None,
+                    missing_kept: false,
+                    kept: false,
+                    guard: None,
+                };
                 self.0.insert(labels.clone(), live);
             } else {
                 refused += 1;
@@ -147,6 +170,12 @@ impl Alarms {
                 changes.keep.push(live.alarm.clone());
             }
         }
+        for live in self.0.values_mut().filter(|l| !l.missing_kept) {
+            if live.missed(at).is_some_and(|missed| missed >= KEPT_FROM) {
+                live.missing_kept = true;
+                changes.keep.push(live.alarm.clone());
+            }
+        }
         match refused {
             0 => Ok(()),
             n => Err(format!("no room for {n} more alarms on this box")),
@@ -162,18 +191,15 @@ impl Alarms {
 
     /// Takes back an alarm from before a restart, without telling anyone. See [`super::Judge::restore`].
     pub fn restore(&mut self, mut alarm: Alarm, now: &Stamp, guard: Boot) {
-        let (since, ran) = if alarm.active.boot_id == now.boot_id {
-            (alarm.active.boot, Duration::ZERO)
-        } else if alarm.active.trusted && now.trusted {
-            let ms = now.wall.as_millis().saturating_sub(alarm.active.wall.as_millis());
-            (now.boot, Duration::from_millis(u64::try_from(ms).unwrap_or(0)))
-        } else {
+        let (since, ran) = passed(&alarm.active, now).unwrap_or_else(|| {
             if alarm.phase == Phase::Pending {
                 alarm.active = now.clone();
             }
             (now.boot, Duration::ZERO)
-        };
-        let live = Live { since, ran, missing: None, kept: true, guard: Some(guard), alarm };
+        });
+        // Where the clocks cannot tell, it is missing from now on.
+        let missing = alarm.missing.as_ref().map(|at| passed(at, now).unwrap_or((now.boot, Duration::ZERO)));
+        let live = Live { since, ran, missing, missing_kept: missing.is_some(), kept: true, guard: Some(guard), alarm };
         self.0.insert(live.alarm.labels.clone(), live);
     }
 
@@ -201,9 +227,21 @@ impl Live {
         if self.alarm.phase == Phase::Pending {
             return false;
         }
-        let missing = *self.missing.get_or_insert(at);
-        round.holding || at.since(missing) < rule.keep
+        if self.missing.is_none() {
+            (self.missing, self.alarm.missing) = (Some((at, Duration::ZERO)), Some(round.stamp.clone()));
+        }
+        round.holding || self.missed(at).is_some_and(|missed| missed < rule.keep)
     }
+}
+
+/// Since when something holds that began at `stamp`, on this boot's clock, and for how long it held before that. `None`
+/// where the clocks cannot tell: another boot, and a wall clock that was or is not trusted.
+fn passed(stamp: &Stamp, now: &Stamp) -> Option<(Boot, Duration)> {
+    if stamp.boot_id == now.boot_id {
+        return Some((stamp.boot, Duration::ZERO));
+    }
+    let ms = now.wall.as_millis().saturating_sub(stamp.wall.as_millis());
+    (stamp.trusted && now.trusted).then(|| (now.boot, Duration::from_millis(u64::try_from(ms).unwrap_or(0))))
 }
 
 /// The labels that make the alarm: the series' own without its name, the rule's over them, and `alertname`.

@@ -22,3 +22,32 @@ pub fn decode(code: &str) -> Option<Vec<u8>> {
     }
     Some(out)
 }
+
+/// `bytes` with padding.
+pub fn encode(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let held = (0..3).fold(0u32, |held, n| held << 8 | u32::from(*group.get(n).unwrap_or(&0)));
+        for n in 0..4 {
+            let six = held >> (18 - 6 * n) & 0x3f;
+            text.push(if n <= group.len() { char::from(ALPHABET[six as usize]) } else { '=' });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_vectors_of_rfc_4648_read_and_write() {
+        for (bytes, code) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
+            assert_eq!(encode(bytes.as_bytes()), code);
+            assert_eq!(decode(code).as_deref(), Some(bytes.as_bytes()));
+        }
+        assert_eq!(decode("Zg=="), decode("Zg"));
+        assert_eq!(decode("Z g"), None);
+    }
+}

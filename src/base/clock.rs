@@ -118,6 +118,9 @@ type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// What a clock must be able to do; `world::clock` and [`Sim`] do it.
 pub trait Time: Send + Sync {
     fn now(&self) -> Now;
+    fn boot(&self) -> Boot {
+        self.now().boot
+    }
     fn sleep_until(&self, at: Boot) -> Sleep;
 }
 
@@ -138,7 +141,7 @@ impl Clock {
         self.0.now()
     }
     pub fn boot(&self) -> Boot {
-        self.0.now().boot
+        self.0.boot()
     }
     pub async fn sleep_until(&self, at: Boot) {
         self.0.sleep_until(at).await;

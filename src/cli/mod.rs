@@ -3,6 +3,7 @@
 mod check;
 mod export;
 mod log;
+pub mod peek;
 mod print;
 mod run;
 mod status;

@@ -8,7 +8,7 @@ use crate::daemon::assemble::{self, Fatal, Place};
 use crate::daemon::config::Refused;
 use crate::world::listener::Address;
 use crate::world::service::{self, Systemd};
-use crate::world::{World, broker, clock, files, net, rtsp};
+use crate::world::{World, broker, clock, feed, files, inflow, net, process, rtsp};
 use clap::Args;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -63,11 +63,14 @@ async fn daemon(place: Place) -> Result<u8, Box<dyn std::error::Error>> {
     let clock = Clock::new(clock::System);
     let world = World {
         net: Arc::new(net::Real::new(clock.clone())),
+        processes: Arc::new(process::Real::new(clock.clone())),
         clock,
         boot_id: service::boot_id()?.into(),
         rtsp: Arc::new(rtsp::line::Retina),
         files: Arc::new(files::Disk),
         broker: Arc::new(broker::Mqtt),
+        feed: Arc::new(feed::Real::default()),
+        inflow: Arc::new(inflow::Real::default()),
     };
     let hostname = service::hostname()?;
     match assemble::run(place, world, &hostname, systemd).await {

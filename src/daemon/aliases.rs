@@ -4,6 +4,8 @@
 //! both. A series of it stands while what feeds it stands. Each part of the house has its lines in a file of its own.
 
 mod cameras;
+mod cues;
+mod encoders;
 
 use crate::base::clock::{Now, Window};
 use crate::metric::book::{Book, Hold, Series};
@@ -15,7 +17,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 /// All lines, by the file they are in.
-static TABLE: &[&[Line]] = &[cameras::LINES];
+static TABLE: &[&[Line]] = &[cameras::LINES, cues::LINES, encoders::LINES];
 
 /// Every family of the table.
 pub static FAMILIES: LazyLock<Vec<Family>> =

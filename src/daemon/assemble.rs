@@ -1,6 +1,7 @@
 //! The composition root: read from top to bottom it is the architecture, and the order of starting and stopping.
 
 use crate::alert::{self, Judge};
+use crate::base::clock::Now;
 use crate::base::fault::chain;
 use crate::base::pulse::Pulses;
 use crate::base::quit;
@@ -8,13 +9,15 @@ use crate::base::ring::Ring;
 use crate::daemon::aliases::Aliases;
 use crate::daemon::catalogue;
 use crate::daemon::config::{self, Config};
-use crate::daemon::couriers::Couriers;
+use crate::daemon::couriers::{Couriers, DISK};
+use crate::daemon::earlier::{self, Left};
 use crate::daemon::hub::{Hub, Order, Own, settling};
 use crate::daemon::keeper::Keeper;
 use crate::daemon::notes::Notes;
 use crate::daemon::rules::{Broken, Rules};
 use crate::daemon::status::Desk;
 use crate::daemon::watchdog::Watchdog;
+use crate::metric::alarm::Stamp;
 use crate::metric::book::Book;
 use crate::metric::labels::Labels;
 use crate::metric::latest::Latest;
@@ -27,9 +30,9 @@ use crate::sink::mqtt::compose::Alerts;
 use crate::sink::page;
 use crate::store::{self, Commit, Events, Store};
 use crate::world::World;
+use crate::world::control;
 use crate::world::listener::{self, Address, Gate, Traffic};
 use crate::world::service::{Service, Signal, Word};
-use crate::world::{control, files};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{Notify, mpsc, watch};
@@ -86,6 +89,7 @@ struct Parts {
     orders: mpsc::Sender<Order>,
     book: Book,
     ledger: Ledger,
+    memory: Memory,
     roster: Roster,
 }
 
@@ -123,12 +127,13 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
     let address = place.listen.or(config.web.listen).unwrap_or_else(Address::standard);
     let listener = listener::bind(address)?;
     let control = control::bind(&place.runtime_dir).await.map_err(|e| Fatal::Control(place.runtime_dir.clone(), e))?;
-    let _ours = match files::lock(&place.state_dir) {
-        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+    let patience = || started.plus(DISK).since(clock.boot());
+    let _ours = match clock.within(patience(), earlier::lock(place.state_dir.clone())).await {
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {
             return Err(Fatal::State(place.state_dir.clone(), error));
         }
         // A directory that cannot be had is the store's matter, which then works from memory and says so.
-        other => other.ok(),
+        other => other.ok().and_then(Result::ok),
     };
     let gate = match place.web_config.clone().or(config.web.config_file.clone()) {
         Some(path) => Gate::guarded(&path)?,
@@ -141,8 +146,6 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
     let pulses = Pulses::default();
     let (book, ledger, roster) = (Book::default(), Ledger::default(), Roster::default());
     let dirs = store::Dirs { state: place.state_dir.clone(), runtime: place.runtime_dir.clone() };
-    let (store, events) = Store::open(&dirs, config.store.clone(), clock.clone(), world.boot_id.clone(), &pulses)?;
-
     let names = catalogue::names(config.metrics.aliases);
     let rules = Rules::read(&*world.files, &config.alerts.rules, config.alerts.compat, names);
     rules.tell();
@@ -150,20 +153,22 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
     broken.note(&rules);
     let mut judge = Judge::new(rules.all(), names, extra);
     judge.hold(started.plus(settling(config.node.tick)));
+    let stamp =
+        |now: Now| Stamp { wall: now.wall, boot: now.boot, boot_id: world.boot_id.clone(), trusted: now.trusted };
+    // Before the store has the file: nobody moves what is read.
+    earlier::recall(&clock, dirs.clone(), &mut judge, &stamp(clock.now()), patience()).await;
+    let (store, events) = Store::open(&dirs, config.store.clone(), clock.clone(), world.boot_id.clone(), &pulses)?;
     let (mut alerts, mut cameras) = (Alerts::new(&node), Cameras::new(&node));
+    // A message is kept for the brokers of its time, so they are named before the first one.
+    let mut couriers = Couriers::new(world.clone(), book.clone(), ledger.clone(), events.clone(), node.clone());
+    let hired = couriers.hire(std::mem::take(&mut config.mqtt));
+    let (left, ()) = tokio::join!(earlier::left(&clock, &events, patience()), hired);
+    let Left { mut alarms, states, memories } = left.unwrap_or_default();
     let memory = Memory::default();
-    memory.restore(events.memories().await);
-    let states = events.states().await;
+    memory.restore(memories);
     alerts.restore(&states);
     cameras.restore(&states);
-    let stamp = |now: crate::base::clock::Now| crate::metric::alarm::Stamp {
-        wall: now.wall,
-        boot: now.boot,
-        boot_id: world.boot_id.clone(),
-        trusted: now.trusted,
-    };
     // A rule file that broke while we were down says nothing about its alarms: they wait for it on file.
-    let mut alarms = events.alarms().await;
     let waiting = alarms.len();
     alarms.retain(|alarm| !rules.broken() || rules.names(&alarm.rule));
     let unrestored = alarms.len() < waiting;
@@ -174,15 +179,12 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
     let (judged_sender, judged) = watch::channel(Arc::default());
     let (commits, queue) = mpsc::channel(COMMITS);
     let (order_sender, orders) = mpsc::channel(4);
-    let mut couriers = Couriers::new(world.clone(), book.clone(), ledger.clone(), events.clone(), node.clone());
     let watchdog = Watchdog::new(service.clone(), pulses.clone(), clock.clone());
 
     let traffic = Traffic::default();
     let page_meters = page::Meters::open(&book, traffic.clone());
     let store_meters = store::Meters::open(&book, store.tally());
     let process = super::process::Process::open(&book, clock.clone());
-    // A message is kept for the brokers of its time, so they are named before the first one.
-    couriers.hire(std::mem::take(&mut config.mqtt)).await;
     let mut hub = Hub {
         clock: clock.clone(),
         boot_id: world.boot_id.clone(),
@@ -243,7 +245,7 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
 
     let mut parts = Parts {
         config: Known::of(&config),
-        keeper: Keeper::new(clock.clone(), Tap::new(reports, memory)),
+        keeper: Keeper::new(clock.clone(), Tap::new(reports, memory.clone())),
         place,
         world,
         service: service.clone(),
@@ -254,6 +256,7 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
         orders: order_sender,
         book,
         ledger,
+        memory,
         roster,
     };
     parts.watch(config).await;
@@ -393,7 +396,10 @@ impl Parts {
 
     /// Tells the hub of alarms on file that it does not know.
     async fn restore(&self) {
-        let order = Order::Restore(self.events.alarms().await, self.events.states().await);
+        let Some(left) = earlier::left(&self.world.clock, &self.events, DISK).await else { return };
+        let Left { alarms, states, memories } = left;
+        self.memory.restore(memories);
+        let order = Order::Restore(alarms, states);
         if self.orders.send(order).await.is_err() {
             tracing::error!("the hub is gone");
         }

@@ -18,8 +18,8 @@ use tokio::task::JoinHandle;
 /// A courier drains for 1 s and says good-bye for 0.5 s; after this it is cut off.
 const GOODBYE: Duration = Duration::from_millis(1800);
 
-/// How long a change of brokers waits for a disk that hangs; it must not hold up the cameras.
-const DISK: Duration = Duration::from_secs(10);
+/// How long a start or a change of brokers waits for a disk that hangs; it must not hold up the cameras.
+pub const DISK: Duration = Duration::from_secs(10);
 
 struct Hired {
     settings: Settings,

@@ -50,6 +50,8 @@ pub struct Alarm {
     /// When the expression became true.
     pub active: Stamp,
     pub fired: Option<Stamp>,
+    /// Since when the expression is no longer true, while `keep_firing_for` keeps it firing.
+    pub missing: Option<Stamp>,
     pub resolved: Option<Stamp>,
 }
 

@@ -2,6 +2,7 @@
 
 pub mod alarm;
 pub mod book;
+pub mod cues;
 pub mod desc;
 pub mod histogram;
 pub mod labels;

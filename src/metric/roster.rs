@@ -1,5 +1,6 @@
 //! What probes must know of each other without naming each other. Assemble hands it out; changes pass through the hub.
 
+use crate::metric::cues::Cues;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -19,19 +20,26 @@ pub struct Roll {
 
 /// The roster. Clones are the same one.
 #[derive(Clone)]
-pub struct Roster(Arc<watch::Sender<Arc<Roll>>>);
+pub struct Roster {
+    roll: Arc<watch::Sender<Arc<Roll>>>,
+    cues: Cues,
+}
 
 impl Default for Roster {
     fn default() -> Self {
-        Roster(Arc::new(watch::Sender::new(Arc::default())))
+        Roster { roll: Arc::new(watch::Sender::new(Arc::default())), cues: Cues::default() }
     }
 }
 
 impl Roster {
     pub fn roll(&self) -> Arc<Roll> {
-        self.0.borrow().clone()
+        self.roll.borrow().clone()
     }
     pub fn replace(&self, roll: Roll) {
-        self.0.send_replace(Arc::new(roll));
+        self.roll.send_replace(Arc::new(roll));
+    }
+    /// Where streams tell of their cues.
+    pub fn cues(&self) -> &Cues {
+        &self.cues
     }
 }

@@ -5,6 +5,9 @@
 //! The keeper reports a probe's health; the probe never does.
 
 pub mod camera;
+pub mod encoder;
+pub mod playlist;
+pub mod stream;
 pub mod uplink;
 
 use crate::base::clock::Clock;
@@ -12,6 +15,7 @@ use crate::base::quit::Quit;
 use crate::base::ring::Ring;
 use crate::base::settings::Table;
 use crate::metric::book::{Book, Hold, Series, Slot};
+use crate::metric::cues::Cues;
 use crate::metric::desc::{Desc, Family};
 use crate::metric::histogram::Histogram;
 use crate::metric::ledger::Ledger;
@@ -43,7 +47,7 @@ pub struct Kind {
 }
 
 /// All probes. A new one is a folder and a line here.
-pub static KINDS: &[&Kind] = &[&camera::KIND, &uplink::KIND];
+pub static KINDS: &[&Kind] = &[&camera::KIND, &encoder::KIND, &playlist::KIND, &stream::KIND, &uplink::KIND];
 
 /// Makes a session and opens its series.
 pub type Open = Box<dyn FnOnce(&mut Kit) -> Box<dyn Session> + Send>;
@@ -68,6 +72,7 @@ pub struct Kit {
     pub clock: Clock,
     pub roster: Roster,
     pub ledger: Ledger,
+    pub cues: Cues,
     book: Book,
     remembered: Option<String>,
     opened: Vec<Series>,
@@ -76,8 +81,8 @@ pub struct Kit {
 
 impl Kit {
     pub fn new(world: World, book: Book, roster: Roster, ledger: Ledger) -> Self {
-        let clock = world.clock.clone();
-        Kit { clock, world, roster, ledger, book, remembered: None, opened: Vec::new(), slots: Vec::new() }
+        let (clock, cues) = (world.clock.clone(), roster.cues().clone());
+        Kit { clock, world, roster, ledger, cues, book, remembered: None, opened: Vec::new(), slots: Vec::new() }
     }
     /// Says what the target remembered last: see [`Report::remember`].
     pub fn remind(&mut self, text: Option<String>) {

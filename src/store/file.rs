@@ -1,5 +1,7 @@
 //! A database file: how it is opened, what is wrong with it, and how it is set aside.
 
+use crate::base::clock::Wall;
+use crate::base::fault::chain;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -15,8 +17,14 @@ pub const PAGE: u64 = 4096;
 /// since on a disk that lies about flushes it is the one moment that can do harm.
 const CHECKPOINT: i64 = 1000;
 const LOG_BYTES: i64 = CHECKPOINT * PAGE as i64;
+/// The log of a file grows to this at most, 64 MiB, and one transaction: it cannot be emptied while somebody else reads
+/// in a transaction that does not end. That is most of a day of samples.
+const LOG_MOST: u64 = 64 << 20;
 /// Page cache of a connection, in KiB.
 const CACHE: i64 = 512;
+
+/// What follows the name of a broken file.
+const CORRUPT: &str = ".corrupt-";
 
 /// What tells our files from others and from each other.
 pub struct Layout {
@@ -95,6 +103,7 @@ pub fn open(path: &Path, layout: &Layout, most: u64) -> Result<Connection, Troub
          PRAGMA journal_size_limit={LOG_BYTES}; PRAGMA max_page_count={};",
         most / PAGE
     ))?;
+    bound_log(&connection, path)?;
     fill(&connection, layout)?;
     Ok(connection)
 }
@@ -175,6 +184,33 @@ pub fn checkpoint(connection: &Connection) -> Result<(), Trouble> {
     Ok(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
 }
 
+/// Bytes of the log of a file; 0 where there is none.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn log_bytes(path: &Path) -> std::io::Result<u64> {
+    match std::fs::metadata(beside(path, "-wal")) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(0),
+        found => found.map(|found| found.len()),
+    }
+}
+
+/// Sees to it that the log has room for one transaction; to be called before each.
+///
+/// # Errors
+/// It has none, because of a reader that does not end its transaction. This passes when it does.
+pub fn bound_log(connection: &Connection, path: &Path) -> Result<(), Trouble> {
+    let bytes = || log_bytes(path).map_err(|error| Trouble::Blocked(error.into()));
+    if bytes()? < LOG_MOST {
+        return Ok(());
+    }
+    checkpoint(connection)?;
+    match bytes()? {
+        bytes if bytes < LOG_MOST => Ok(()),
+        bytes => Err(Trouble::Blocked(format!("a reader that does not end keeps {bytes} bytes in its log").into())),
+    }
+}
+
 /// `metrics.db` → `metrics.db-wal`.
 pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
@@ -182,26 +218,35 @@ pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Renames a file and its log to `<path>.<mark>`, so that a new one can be made in its place.
+/// Renames a file that cannot be worked with, and its log, so that a new one can be made in its place; returns its new
+/// name. A newer version's keeps for ever, as `<path>.v<version>-<ms>`; of broken ones, `<path>.corrupt-<ms>`, the last.
 ///
 /// # Errors
 /// The directory cannot be written.
-pub fn set_aside(path: &Path, mark: &str) -> std::io::Result<PathBuf> {
-    let aside = beside(path, &format!(".{mark}"));
-    for suffix in ["", "-wal"] {
-        absent_is_fine(std::fs::rename(beside(path, suffix), beside(&aside, suffix)))?;
-    }
-    // An index over the log; a new file makes its own.
-    absent_is_fine(std::fs::remove_file(beside(path, "-shm")))?;
+pub fn set_aside(path: &Path, why: &Trouble, at: Wall) -> Result<PathBuf, Trouble> {
+    let rename = || {
+        let mark = if let Trouble::Newer(version) = why {
+            format!(".v{version}-")
+        } else {
+            clear_aside(path, CORRUPT)?;
+            CORRUPT.to_owned()
+        };
+        let aside = beside(path, &format!("{mark}{}", at.as_millis()));
+        for suffix in ["", "-wal"] {
+            absent_is_fine(std::fs::rename(beside(path, suffix), beside(&aside, suffix)))?;
+        }
+        // An index over the log; a new file makes its own.
+        absent_is_fine(std::fs::remove_file(beside(path, "-shm")))?;
+        Ok(aside)
+    };
+    let aside = rename().map_err(|error: std::io::Error| Trouble::Blocked(error.into()))?;
+    tracing::error!(file = %aside.display(), error = %chain(why), "a database was set aside, a new one is made");
     Ok(aside)
 }
 
 /// Removes what was set aside before under marks that begin so.
-///
-/// # Errors
-/// The directory cannot be written.
-pub fn clear_aside(path: &Path, mark: &str) -> std::io::Result<()> {
-    let prefix = path.file_name().map(|name| format!("{}.{mark}", name.to_string_lossy())).unwrap_or_default();
+fn clear_aside(path: &Path, mark: &str) -> std::io::Result<()> {
+    let prefix = path.file_name().map(|name| format!("{}{mark}", name.to_string_lossy())).unwrap_or_default();
     for entry in std::fs::read_dir(path.parent().unwrap_or(Path::new(".")))? {
         let entry = entry?;
         if entry.file_name().to_string_lossy().starts_with(&prefix) {

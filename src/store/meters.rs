@@ -102,6 +102,13 @@ static REPLACED: Desc<1> = Desc::counter(
     ["database"],
     "Database files that were broken or of a newer version and were set aside",
 );
+static LOG: Desc<1> = Desc::gauge(
+    "vedette_store_log_bytes",
+    Unit::Bytes,
+    ["database"],
+    "Bytes of the write-ahead log beside the database: a program that reads the file and does not end lets it grow up to \
+     64 MiB, and then nothing is written until it ends",
+);
 static ROWS: Desc<1> =
     Desc::gauge("vedette_outbox_messages", Unit::Count, ["broker"], "Messages that wait for this broker");
 static ROW_BYTES: Desc<1> = Desc::gauge(
@@ -131,6 +138,7 @@ pub static FAMILIES: &[Family] = &[
     WAITING.family(),
     SALVAGED.family(),
     REPLACED.family(),
+    LOG.family(),
     ROWS.family(),
     ROW_BYTES.family(),
     DROPPED.family(),
@@ -152,6 +160,8 @@ pub struct Tally {
     /// Boot time in ns at which the thread of each database last moved.
     moved: [AtomicU64; 3],
     set_aside: [AtomicU64; 3],
+    /// Bytes; -1 where they could not be read.
+    log: [AtomicI64; 3],
     pub(super) bytes: AtomicU64,
     pub(super) frames: AtomicU64,
     pub(super) series: AtomicU64,
@@ -177,6 +187,14 @@ impl Tally {
     /// Whether the thread of a database has not moved for [`STILL`].
     fn still(&self, database: Database, now: Boot) -> bool {
         now.since(Boot::from_nanos(self.moved[database as usize].load(Ordering::Relaxed))) > STILL
+    }
+    pub(super) fn set_log(&self, database: Database, bytes: std::io::Result<u64>) {
+        let bytes = bytes.ok().and_then(|bytes| i64::try_from(bytes).ok());
+        self.log[database as usize].store(bytes.unwrap_or(-1), Ordering::Relaxed);
+    }
+    fn log(&self, database: Database) -> Option<f64> {
+        let bytes = self.log[database as usize].load(Ordering::Relaxed);
+        (bytes >= 0).then_some(bytes as f64)
     }
     pub(super) fn replaced(&self, database: Database) {
         self.set_aside[database as usize].fetch_add(1, Ordering::Relaxed);
@@ -259,6 +277,8 @@ type Read = fn(&Tally) -> Option<f64>;
 pub struct Meters {
     tally: Arc<Tally>,
     healthy: Vec<(Database, Series, Series)>,
+    /// The journal has no such log.
+    logs: Vec<(Database, Series)>,
     plain: Vec<(Series, Read)>,
 }
 
@@ -279,6 +299,7 @@ impl Meters {
                     (*d, healthy, book.open(&REPLACED, [d.label()], Hold::Own))
                 })
                 .collect(),
+            logs: [Database::Metrics, Database::Events].map(|d| (d, book.open(&LOG, [d.label()], Hold::Own))).into(),
             plain: vec![
                 plain(&BYTES, |t| number(&t.bytes)),
                 plain(&FRAMES, |t| number(&t.frames)),
@@ -306,6 +327,9 @@ impl Meters {
             let healthy_now = self.tally.healthy(*database) && !self.tally.still(*database, report.taken.to);
             report.value(*healthy, f64::from(u8::from(healthy_now)));
             report.maybe(*replaced, number(&self.tally.set_aside[*database as usize]), NoData::NotPresent);
+        }
+        for (database, series) in &self.logs {
+            report.maybe(*series, self.tally.log(*database), NoData::NotPresent);
         }
         for (series, read) in &self.plain {
             report.maybe(*series, read(&self.tally), NoData::NotPresent);

@@ -7,7 +7,7 @@ use crate::store::dictionary::{Dictionary, Named, kind_code, kind_of};
 use crate::store::file::{self, Layout, PAGE, Trouble};
 use crate::store::frame::{Frame, Step};
 use rusqlite::{Connection, OptionalExtension, params};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -103,6 +103,7 @@ impl Sealed {
 
 /// The open file. One thread has it.
 pub struct Metrics {
+    path: PathBuf,
     connection: Connection,
     newest: i64,
 }
@@ -140,7 +141,7 @@ impl Metrics {
     pub fn open(path: &Path, most: u64) -> Result<Metrics, Trouble> {
         let connection = file::open(path, &LAYOUT, most + most / 16 + 2 * SLACK)?;
         let newest = connection.query_row("SELECT coalesce(max(id), 0) FROM frame", [], |row| row.get(0))?;
-        Ok(Metrics { connection, newest })
+        Ok(Metrics { path: path.to_owned(), connection, newest })
     }
 
     /// # Errors
@@ -167,6 +168,7 @@ impl Metrics {
         frames: impl Iterator<Item = &'a Sealed>,
         dictionary: &mut Dictionary,
     ) -> Result<(), Trouble> {
+        file::bound_log(&self.connection, &self.path)?;
         let transaction = self.connection.transaction()?;
         let mut newest = self.newest;
         for frame in frames {

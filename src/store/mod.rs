@@ -3,6 +3,11 @@
 //! `metrics.db` holds every snapshot, a minute of them to a compressed frame; `events.db` holds what must survive a power
 //! cut the moment it is decided: alarms, their log, and the messages that brokers still have to get. Each has one thread
 //! that writes and checkpoints it. A file that cannot be written is replaced by memory until it can, and that is said.
+//!
+//! Reading back (`vedette export`, the refill of the rules) happens beside the writer and never blocks it: in WAL mode a
+//! reader takes no lock that a writer needs, and [`Past`] reads each frame in a transaction of its own, so that the log can
+//! be emptied between two of them. A foreign reader that never ends its transaction only lets the log grow, to 64 MiB;
+//! then memory takes the place of the file until it ends.
 
 mod bits;
 mod dictionary;
@@ -15,6 +20,7 @@ mod meters;
 mod metrics;
 mod pending;
 mod read;
+mod recall;
 mod salvage;
 mod settings;
 mod writer;
@@ -26,6 +32,7 @@ pub use export::{ExportError, Summary, export};
 pub use file::Trouble;
 pub use meters::{Database, Due, FAMILIES, Meters, OutboxMeters, Tally};
 pub use read::{Past, Place, ReadError, Span};
+pub use recall::{Recalled, recall};
 pub use settings::{SAMPLE, Settings};
 pub use writer::Dirs;
 

@@ -143,6 +143,11 @@ impl Past {
         self.dictionary.rows().map(|(number, row)| (number, &row.named))
     }
 
+    /// All frames, in the order in which they were taken.
+    pub fn places(&self) -> &[Place] {
+        &self.places
+    }
+
     /// Frames that may have steps in this span, in the order in which they were taken; and those whose time is unknown.
     pub fn frames(&self, span: &Span) -> (Vec<&Place>, Vec<&Place>) {
         let (mut found, mut unknown) = (Vec::new(), Vec::new());

@@ -26,8 +26,6 @@ const MEMORY: usize = 8 << 20;
 const RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
 /// Pieces of a salvage that a stop still waits for, a second or so.
 const LAST_PIECES: usize = 64;
-/// What broken files are called.
-const CORRUPT: &str = "corrupt-";
 
 pub struct Writer {
     settings: Settings,
@@ -205,7 +203,9 @@ impl Writer {
             return;
         }
         let started = self.clock.boot();
-        match self.try_commit() {
+        let done = self.try_commit();
+        self.tally.set_log(Database::Metrics, file::log_bytes(&self.path));
+        match done {
             Ok(()) => {
                 self.retry.reset();
                 if self.salvage.is_none() && !self.tally.set_healthy(Database::Metrics, true) {
@@ -287,17 +287,8 @@ impl Writer {
 
     /// Sets the file aside and starts an empty one.
     fn replace(&mut self, why: &Trouble) -> Result<Metrics, Trouble> {
-        let blocked = |error: std::io::Error| Trouble::Blocked(error.into());
-        let now = self.clock.now().wall.as_millis();
-        let mark = if let Trouble::Newer(version) = why {
-            format!("v{version}-{now}")
-        } else {
-            file::clear_aside(&self.path, CORRUPT).map_err(blocked)?;
-            format!("{CORRUPT}{now}")
-        };
-        let aside = file::set_aside(&self.path, &mark).map_err(blocked)?;
+        let aside = file::set_aside(&self.path, why, self.clock.now().wall)?;
         self.tally.replaced(Database::Metrics);
-        tracing::error!(file = %aside.display(), error = %chain(why), "metrics file was set aside, a new one is made");
         self.dictionary.unsaved();
         let metrics = Metrics::open(&self.path, self.settings.retention_bytes)?;
         if let Trouble::Broken(_) = why {

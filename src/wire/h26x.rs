@@ -292,7 +292,7 @@ fn layer(head: [u8; 2]) -> u8 {
 }
 
 /// Whether an H.264 SEI body holds a recovery point message (ITU-T H.264 clause D.1.8, payload type 6).
-fn recovery_point(body: &[u8]) -> bool {
+pub(super) fn recovery_point(body: &[u8]) -> bool {
     fn number(bits: &mut Bits<'_>) -> Option<usize> {
         let mut sum = 0;
         loop {

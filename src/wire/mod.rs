@@ -1,10 +1,16 @@
 //! Floor 1. Bytes into facts: pure, without I/O, clocks or allocation per packet; fuzzed and benched.
 
+pub mod fflog;
 pub mod h26x;
+pub mod hls;
+pub mod progress;
+pub mod psi;
 pub mod record;
 pub mod rtp;
+pub mod scte35;
 pub mod sdp;
 pub mod tracer;
+pub mod ts;
 pub mod window;
 
 use crate::base::label::Label;

@@ -14,6 +14,8 @@ pub struct Window<T, const N: usize> {
     bucket: u64,
     /// Number of the bucket being filled, counted from boot.
     newest: u64,
+    /// Where that bucket ends, in nanoseconds: what comes before then costs no division.
+    end: u64,
     /// Where counting began or begins.
     from: Option<Boot>,
 }
@@ -22,12 +24,12 @@ impl<T: Copy + Default + AddAssign, const N: usize> Window<T, N> {
     /// Buckets of length `bucket`. Counting begins with the first thing added.
     pub fn new(bucket: Duration) -> Self {
         let bucket = u64::try_from(bucket.as_nanos()).unwrap_or(u64::MAX).max(1);
-        Window { ring: [T::default(); N], bucket, newest: 0, from: None }
+        Window { ring: [T::default(); N], bucket, newest: 0, end: 0, from: None }
     }
 
     /// Forgets everything; counting begins at `from`, and what is added for earlier is left out.
     pub fn restart(&mut self, from: Boot) {
-        *self = Window { ring: [T::default(); N], bucket: self.bucket, newest: 0, from: Some(from) };
+        *self = Window { ring: [T::default(); N], bucket: self.bucket, newest: 0, end: 0, from: Some(from) };
     }
 
     /// Adds `value` to the bucket of `at`, or to the newest one where `at` is behind it.
@@ -35,12 +37,15 @@ impl<T: Copy + Default + AddAssign, const N: usize> Window<T, N> {
         if at < *self.from.get_or_insert(at) {
             return;
         }
-        let number = at.as_nanos() / self.bucket;
-        let steps = number.saturating_sub(self.newest).min(N as u64);
-        for step in 1..=steps {
-            self.ring[place::<N>(number - steps + step)] = T::default();
+        if at.as_nanos() >= self.end {
+            let number = at.as_nanos() / self.bucket;
+            let steps = number.saturating_sub(self.newest).min(N as u64);
+            for step in 1..=steps {
+                self.ring[place::<N>(number - steps + step)] = T::default();
+            }
+            self.newest = self.newest.max(number);
+            self.end = self.newest.saturating_add(1).saturating_mul(self.bucket);
         }
-        self.newest = self.newest.max(number);
         self.ring[place::<N>(self.newest)] += value;
     }
 

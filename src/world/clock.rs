@@ -51,6 +51,11 @@ impl Time for System {
         }
     }
 
+    /// Without asking what the wall clock is and whether it is disciplined, which costs a system call.
+    fn boot(&self) -> Boot {
+        boot_now()
+    }
+
     fn sleep_until(&self, at: Boot) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(async move {
             // tokio sleeps on the monotonic clock, which stops in suspend: ask again after each sleep.

@@ -4,12 +4,18 @@
 pub mod broker;
 pub mod clock;
 pub mod control;
+mod datagram;
+pub mod feed;
 pub mod files;
+pub mod inflow;
 pub mod listener;
 pub mod net;
+pub mod peek;
 pub mod post;
+pub mod process;
 pub mod rtsp;
 pub mod service;
+mod tail;
 pub mod worker;
 
 use crate::base::clock::Clock;
@@ -25,4 +31,24 @@ pub struct World {
     pub net: Arc<dyn net::Net>,
     pub files: Arc<dyn files::Files>,
     pub broker: Arc<dyn broker::Dial>,
+    pub feed: Arc<dyn feed::Dial>,
+    pub inflow: Arc<dyn inflow::Open>,
+    pub processes: Arc<dyn process::Processes>,
+}
+
+impl World {
+    /// Every part scripted and silent, with the files of this machine; a test puts in what it is about.
+    pub fn scripted(clock: Clock) -> World {
+        World {
+            clock,
+            boot_id: "scripted".into(),
+            rtsp: Arc::new(rtsp::script::Script::default()),
+            net: Arc::new(net::script::Script::default()),
+            files: Arc::new(files::Disk),
+            broker: Arc::new(broker::script::Script::default()),
+            feed: Arc::new(feed::script::Script::default()),
+            inflow: Arc::new(inflow::Script::default()),
+            processes: Arc::new(process::Script::default()),
+        }
+    }
 }

@@ -9,6 +9,7 @@ pub use real::Real;
 
 use crate::base::clock::Wall;
 use crate::base::label::Label;
+use crate::base::secret::Secret;
 use bytes::Bytes;
 use std::future::Future;
 use std::io;
@@ -33,6 +34,8 @@ pub enum Reason {
     Tls,
     /// It answered something that is not the protocol.
     Malformed,
+    /// It sent us on in a circle, nowhere, or from `https://` to `http://`.
+    Redirect,
     /// The kernel does not know the thing asked about.
     NotPresent,
     /// The system's reason is in the source.
@@ -48,6 +51,7 @@ impl Label for Reason {
         Reason::Timeout,
         Reason::Tls,
         Reason::Malformed,
+        Reason::Redirect,
         Reason::NotPresent,
         Reason::Other,
     ];
@@ -60,6 +64,7 @@ impl Label for Reason {
             Reason::Timeout => "timeout",
             Reason::Tls => "tls",
             Reason::Malformed => "malformed",
+            Reason::Redirect => "redirect",
             Reason::NotPresent => "not_present",
             Reason::Other => "other",
         }
@@ -112,6 +117,66 @@ pub struct Got {
     pub body: Bytes,
 }
 
+/// User and password for HTTP's Basic scheme (RFC 7617).
+#[derive(Debug, Clone)]
+pub struct Login {
+    pub username: String,
+    pub password: Secret,
+}
+
+/// A GET whose body is taken as it comes.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    pub url: &'a Url,
+    /// Sent to the host of `url` only, whatever it redirects to.
+    pub login: Option<&'a Login>,
+    /// First byte and number of bytes wanted (RFC 9110 section 14.2); a server may send all the same.
+    pub range: Option<(u64, u64)>,
+    /// Body bytes taken at most.
+    pub most: u64,
+    /// For everything together.
+    pub bound: Duration,
+}
+
+/// Whether a password for `home` may go to `url`: its own host and port, or the same host over TLS where `home` has none.
+pub fn at_home(home: &Url, url: &Url) -> bool {
+    let port = home.scheme() == url.scheme() && home.port_or_known_default() == url.port_or_known_default();
+    home.host_str() == url.host_str() && (port || (home.scheme(), url.scheme()) == ("http", "https"))
+}
+
+/// Where the time of a request went, one after the other. Of the last one, when there were redirects.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Phases {
+    /// In the resolver; next to nothing for an address.
+    pub name: Duration,
+    pub connect: Duration,
+    /// `None` without TLS.
+    pub tls: Option<Duration>,
+    /// From the request to the head of the response.
+    pub first: Duration,
+    /// From there to the last byte of the body.
+    pub body: Duration,
+}
+
+/// How a [`Ask`] ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fetched {
+    /// The body was taken only when this is 200 to 299.
+    pub status: u16,
+    /// Body bytes taken.
+    pub bytes: u64,
+    /// The body ended within `most`.
+    pub whole: bool,
+    /// Where it came from in the end: what relative addresses in it are relative to.
+    pub url: Url,
+    pub phases: Phases,
+    /// Redirects included.
+    pub total: Duration,
+}
+
+/// Takes the body, piece by piece.
+pub type Taker<'a> = &'a mut (dyn FnMut(&[u8]) + Send);
+
 pub type Asking<'a, T> = Pin<Box<dyn Future<Output = Result<T, Missed>> + Send + 'a>>;
 
 /// Asks the network. Every question ends within its bound.
@@ -120,6 +185,8 @@ pub trait Net: Send + Sync {
     fn connect<'a>(&'a self, host: &'a str, port: u16, bound: Duration) -> Asking<'a, ()>;
     /// One GET over HTTP/1.1, `http://` or `https://` (by the system's roots). Redirections are not followed.
     fn get<'a>(&'a self, url: &'a Url, bound: Duration) -> Asking<'a, Got>;
+    /// One GET like [`Net::get`], its body taken as it comes; at most 5 redirects, never from `https://` to `http://`.
+    fn fetch<'a>(&'a self, ask: Ask<'a>, take: Taker<'a>) -> Asking<'a, Fetched>;
     /// Asks the system's resolver; the number of addresses found, at least 1.
     fn resolve<'a>(&'a self, name: &'a str, bound: Duration) -> Asking<'a, usize>;
     /// Interfaces that default routes in force lead out of, least metric first, IPv4 before IPv6, none twice.

@@ -1,6 +1,9 @@
 //! The store on real files: killed, out of room, broken, measured, and read by Prometheus.
 
+mod disk;
+mod failing;
 mod node;
+mod restart;
 
 use super::support::{Kid, free_port, wait};
 use node::{Mix, Node, START, whole};
@@ -9,8 +12,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 use vedette::base::clock::Wall;
-use vedette::metric::alarm::{Fate, Message};
-use vedette::store::{Commit, Database, Settings, Span, export};
+use vedette::store::{Database, Settings, Span, export};
 
 const BOUND: Duration = Duration::from_secs(60);
 /// How often a child looks for its tick; it takes some tens of looks.
@@ -179,80 +181,6 @@ fn a_broken_file_gives_back_what_is_whole_while_new_samples_come_in() {
     assert!(ticks.ends_with(&(1201..=1230).collect::<Vec<_>>()), "all that came after");
     assert!(ticks.len() > 500, "{} ticks", ticks.len());
     assert_eq!(quick_check(&path), "ok");
-}
-
-/// A tmpfs of this size, unmounted when the test lets go of it.
-struct Small<'a>(&'a Path);
-
-impl<'a> Small<'a> {
-    fn mount(dir: &'a Path, size: &str) -> Option<Small<'a>> {
-        let mut mount = Command::new("mount");
-        let done = mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(dir).status().unwrap();
-        done.success().then_some(Small(dir))
-    }
-}
-
-impl Drop for Small<'_> {
-    fn drop(&mut self) {
-        let _unmounted = Command::new("umount").arg("-l").arg(self.0).status();
-    }
-}
-
-#[test]
-fn a_full_disk_is_said_and_outlived_and_nothing_is_missing_afterwards() {
-    let home = tempfile::tempdir().unwrap();
-    let state = home.path().join("state");
-    std::fs::create_dir(&state).unwrap();
-    let Some(_small) = Small::mount(&state, "4m") else {
-        eprintln!("not allowed to mount: not tested");
-        return;
-    };
-    let mut node = Node::at(home.path(), Mix::new(200), 0);
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let open = node.open(Settings::default());
-    let message = |n: u64| Message {
-        topic: "alarm".into(),
-        payload: format!("{n:0>4000}").into_bytes(),
-        retain: false,
-        fate: Fate::Event,
-    };
-    let commit = |n| Commit { messages: vec![message(n)], ..Commit::default() };
-    runtime.block_on(open.events.sinks(&["siren".into()]));
-    runtime.block_on(open.events.commit(commit(0))).unwrap();
-    (0..30).for_each(|_| open.store.append(node.tick()));
-    wait("the first flush", BOUND, || (open.figure("vedette_store_frames") >= 2.0).then_some(()));
-    // Writes until there is no room for a byte.
-    let filler = state.join("filler");
-    let mut file = std::fs::File::create(&filler).unwrap();
-    while std::io::Write::write(&mut file, &[0; 4096]).is_ok() {}
-    drop(file);
-    let mut committed = 1;
-    wait("full", BOUND, || {
-        open.store.append(node.tick());
-        runtime.block_on(open.events.commit(commit(committed))).unwrap();
-        committed += 1;
-        (!open.healthy(Database::Metrics) && !open.healthy(Database::Events)).then_some(())
-    });
-    for _ in 0..30 {
-        open.store.append(node.tick());
-        runtime.block_on(open.events.commit(commit(committed))).unwrap();
-        committed += 1;
-    }
-    std::fs::remove_file(&filler).unwrap();
-    wait("room again", BOUND, || {
-        node.sim.advance(Duration::from_secs(1));
-        (open.healthy(Database::Metrics) && open.healthy(Database::Events)).then_some(())
-    });
-    node.close(open);
-    let ticks = node.kept_ticks();
-    assert_eq!(ticks, (1..=node.ticks).collect::<Vec<_>>());
-    let open = node.open(Settings::default());
-    let waiting = runtime.block_on(open.events.waiting("siren", 0, 10_000));
-    assert_eq!(
-        waiting.iter().map(|w| w.message.clone()).collect::<Vec<_>>(),
-        (0..committed).map(message).collect::<Vec<_>>()
-    );
-    node.close(open);
 }
 
 #[test]

@@ -22,10 +22,10 @@ use vedette::metric::ledger::Ledger;
 use vedette::metric::roster::Roster;
 use vedette::probe::uplink::KIND;
 use vedette::probe::{Kit, Tap};
+use vedette::world::World;
 use vedette::world::clock::System;
 use vedette::world::listener::Gate;
 use vedette::world::net::{Missed, Net, Real, Reason};
-use vedette::world::{World, broker, files, rtsp};
 
 const BOUND: Duration = Duration::from_secs(3);
 const SOON: Duration = Duration::from_secs(20);
@@ -92,14 +92,7 @@ fn a_server_that_is_not_what_it_should_be_is_told_apart() {
 fn watch(text: &str, seen: impl Fn(&BTreeMap<String, f64>) -> bool) -> BTreeMap<String, f64> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let (clock, book) = (Clock::new(System), Book::default());
-    let world = World {
-        clock: clock.clone(),
-        boot_id: "test".into(),
-        rtsp: Arc::new(rtsp::script::Script::default()),
-        net: Arc::new(Real::new(clock.clone())),
-        files: Arc::new(files::Disk),
-        broker: Arc::new(broker::script::Script::default()),
-    };
+    let world = World { net: Arc::new(Real::new(clock.clone())), ..World::scripted(clock.clone()) };
     let mut kit = Kit::new(world, book.clone(), Roster::default(), Ledger::default());
     let (target, mistakes) = settings::read(text, |table| (KIND.read)(&table));
     assert!(mistakes.is_empty(), "{mistakes:?}");

@@ -5,6 +5,7 @@
 
 mod bench;
 mod machine;
+mod powercut;
 #[path = "../live/support/wait.rs"]
 mod wait;
 
@@ -88,7 +89,7 @@ fn an_installed_package_starts_survives_an_upgrade_and_leaves_nothing_after_purg
 fn an_appliance_with_a_read_only_root_restarts_a_hung_daemon_and_comes_back_after_a_power_cut() {
     let _alone = bench::ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let package = package();
-    let (dir, disks) = disks("appliance", std::slice::from_ref(&package));
+    let (dir, disks) = disks("appliance", &[package.clone(), powercut::binary()]);
     let mut machine = boot(&dir, &disks, Root::Writable);
     install(&mut machine, &package);
     machine.power_off();
@@ -96,6 +97,8 @@ fn an_appliance_with_a_read_only_root_restarts_a_hung_daemon_and_comes_back_afte
     let mut machine = boot(&dir, &disks, Root::ReadOnly);
     assert!(machine.must("findmnt -no OPTIONS /").starts_with("ro,"));
     is_ready(&mut machine);
+    // `[::]:9090`, the default, became `0.0.0.0:9090`.
+    machine.must("test ! -e /proc/net/if_inet6");
     is_scraped(&machine);
 
     // What NTP would do: the sandbox must let the daemon ask for it (adjtimex(2), ADJ_STATUS and ADJ_MAXERROR set to 0).
@@ -118,12 +121,14 @@ fn an_appliance_with_a_read_only_root_restarts_a_hung_daemon_and_comes_back_afte
     machine.must("journalctl -u vedette | grep -q 'Watchdog timeout'");
     is_scraped(&machine);
 
-    // The mains fail. The next boot finds the state of before.
+    // The mains fail while alarms and metrics are written. The next boot finds the state of before.
     machine.must("echo kept >/var/lib/vedette/mark; sync");
-    machine.cut_power();
+    powercut::feed(&mut machine);
+    let heard = machine.cut_power();
     let mut machine = boot(&dir, &disks, Root::ReadOnly);
     is_ready(&mut machine);
     assert_eq!(machine.must("cat /var/lib/vedette/mark"), "kept");
+    println!("{}", powercut::look(&mut machine, &heard));
     is_scraped(&machine);
     machine.power_off();
 }

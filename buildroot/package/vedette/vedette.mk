@@ -49,6 +49,10 @@ endif
 define VEDETTE_INSTALL_INIT_SYSTEMD
 	$(INSTALL) -D -m 0644 $(@D)/systemd/vedette.service \
 		$(TARGET_DIR)/usr/lib/systemd/system/vedette.service
+	$(INSTALL) -D -m 0644 $(@D)/systemd/vedette-peek.service \
+		$(TARGET_DIR)/usr/lib/systemd/system/vedette-peek.service
+	$(INSTALL) -D -m 0644 $(@D)/systemd/vedette-peek.socket \
+		$(TARGET_DIR)/usr/lib/systemd/system/vedette-peek.socket
 	$(INSTALL) -D -m 0644 $(@D)/systemd/vedette.tmpfiles \
 		$(TARGET_DIR)/usr/lib/tmpfiles.d/vedette.conf
 endef

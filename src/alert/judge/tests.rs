@@ -10,6 +10,8 @@ use crate::query::Compat;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod restart;
+
 static FPS: Desc<1> = Desc::gauge("camera_fps", Unit::PerSecond, ["camera_id"], "frames");
 static SEEN: Desc<1> = Desc::gauge("camera_last_frame_timestamp", Unit::Seconds, ["camera_id"], "when");
 static LOST: Desc<1> = Desc::counter("camera_lost_total", Unit::Count, ["camera_id"], "lost");

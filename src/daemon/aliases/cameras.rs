@@ -4,11 +4,14 @@ use super::{Fold, Line};
 use crate::base::clock::Boot;
 use crate::metric::desc::{Desc, Unit};
 use crate::wire::window::Window;
+use std::collections::BTreeMap;
 use std::ops::AddAssign;
 use std::time::Duration;
 
 /// What feeds these lines: 1 while a camera delivers, 0 from the start.
 const STATUS: &str = "camera_connection_status";
+/// The same of transport streams, by protocol.
+const INPUT_UP: &str = "ts_input_up";
 /// Buckets of the day that the uptime looks back, and the one being filled.
 const MINUTES: usize = 24 * 60 + 1;
 /// Ticks further apart than two and a half of the longest say that we stood still: what was in between is not known.
@@ -34,6 +37,15 @@ fn active() -> Fold {
     Box::new(|standing, told| {
         if let Some(count) = standing.of(STATUS).map(|(_, up)| up).reduce(|a, b| a + b) {
             told.say(&ACTIVE, ["rtsp"], count);
+        }
+        let mut streams = BTreeMap::new();
+        for (labels, up) in standing.of(INPUT_UP) {
+            if let Some(protocol) = labels.get("protocol") {
+                *streams.entry(protocol).or_insert(0.0) += up;
+            }
+        }
+        for (protocol, count) in streams {
+            told.say(&ACTIVE, [protocol], count);
         }
     })
 }

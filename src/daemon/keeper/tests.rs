@@ -6,7 +6,7 @@ use crate::base::ring::Ring;
 use crate::metric::book::Book;
 use crate::metric::memory::Memory;
 use crate::probe::{self, Running};
-use crate::world::{World, broker, files, net, rtsp};
+use crate::world::World;
 use std::io::Write;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
@@ -72,14 +72,7 @@ async fn a_fallen_session_takes_back_what_it_told_a_reload_ends_its_wait_and_rec
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
     let _logging = tracing::subscriber::set_default(subscriber);
     let kit = || {
-        let world = World {
-            clock: sim.clock(),
-            boot_id: "boot".into(),
-            rtsp: Arc::new(rtsp::script::Script::default()),
-            net: Arc::new(net::script::Script::default()),
-            files: Arc::new(files::Disk),
-            broker: Arc::new(broker::script::Script::default()),
-        };
+        let world = World::scripted(sim.clock());
         Kit::new(world, book.clone(), Default::default(), Default::default())
     };
     let target = || {

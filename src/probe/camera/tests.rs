@@ -9,10 +9,10 @@ use crate::metric::book::Book;
 use crate::metric::latest::Latest;
 use crate::metric::report::{NoData, Report};
 use crate::probe::{Kit, Patience, Session, Tap};
+use crate::world::World;
 use crate::world::files::{Files, Unreadable};
 use crate::world::rtsp::script::{Act, Script, Step};
 use crate::world::rtsp::{Broken, Oddity, Phase, Reason};
-use crate::world::{World, broker, net};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -62,14 +62,8 @@ impl Page {
 
 fn bench(more: &str) -> Bench {
     let (sim, script, paper) = (Sim::new(), Script::default(), Paper(Arc::default()));
-    let world = World {
-        clock: sim.clock(),
-        boot_id: "test".into(),
-        rtsp: Arc::new(script.clone()),
-        net: Arc::new(net::script::Script::default()),
-        files: Arc::new(paper.clone()),
-        broker: Arc::new(broker::script::Script::default()),
-    };
+    let world =
+        World { rtsp: Arc::new(script.clone()), files: Arc::new(paper.clone()), ..World::scripted(sim.clock()) };
     let book = Book::default();
     let mut kit = Kit::new(world, book.clone(), Default::default(), Default::default());
     let config = format!("id = \"yard\"\nurl = \"rtsp://cam/main\"\n{more}");

@@ -6,7 +6,7 @@ use crate::base::settings as base;
 use crate::metric::book::Book;
 use crate::metric::latest::Latest;
 use crate::metric::roster::Roster;
-use crate::world::{World, broker, files, net, rtsp};
+use crate::world::{World, net};
 use std::time::Duration;
 
 const FULL: &str = "id = \"wan\"\ntcp = [\"central:9090\", \"10.0.0.2:22\"]\nhttp = [\"http://central/-/healthy\"]\n\
@@ -35,14 +35,7 @@ struct Rig {
 /// An uplink that nobody runs yet.
 fn still(text: &str, net: &net::script::Script) -> (Box<dyn Session>, Sim, Ledger, Latest) {
     let (sim, book, ledger) = (Sim::new(), Book::default(), Ledger::default());
-    let world = World {
-        clock: sim.clock(),
-        boot_id: "boot".into(),
-        rtsp: Arc::new(rtsp::script::Script::default()),
-        net: Arc::new(net.clone()),
-        files: Arc::new(files::Disk),
-        broker: Arc::new(broker::script::Script::default()),
-    };
+    let world = World { net: Arc::new(net.clone()), ..World::scripted(sim.clock()) };
     let mut kit = Kit::new(world, book.clone(), Roster::default(), ledger.clone());
     let target = base::read(text, |table| (KIND.read)(&table)).0.unwrap();
     ((target.open)(&mut kit), sim, ledger, Latest::new(book))

@@ -237,6 +237,7 @@ mod tests {
             phase,
             active: stamp(1),
             fired: (phase != Phase::Pending).then(|| stamp(2)),
+            missing: None,
             resolved: (phase == Phase::Resolved).then(|| stamp(at)),
         };
         Transition { alarm, at: stamp(at) }

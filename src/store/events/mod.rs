@@ -6,8 +6,10 @@
 //! Brokers get what is on disk, or in the memory that stands in for a disk that fails: a message is delivered after its
 //! commit, so that a crash cannot make us forget what we told. A disk that neither writes nor fails keeps both commits
 //! and reads waiting: the page and the rules go on, but alarms reach no broker until the disk moves or fails. That is
-//! shown as `vedette_store_healthy{database="events"} == 0`, and told by whoever scrapes the page.
+//! shown as `vedette_store_healthy{database="events"} == 0`, and told by whoever scrapes the page. At the start it is the
+//! same: who asks for what is on file may give up, and is told by [`Events::returned`] when the file could be read.
 
+mod refuge;
 mod tables;
 mod thread;
 
@@ -56,7 +58,7 @@ pub struct Entry {
 /// What the event log holds.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Logged {
-    Alarm(Transition),
+    Alarm(Box<Transition>),
     Note(Entry),
 }
 
@@ -70,18 +72,26 @@ pub struct Waiting {
 }
 
 /// Numbers that only grow, over restarts too: outbox rows and whoever calls [`Events::reserve`] draw from the same.
-#[derive(Default)]
-struct Sequence(AtomicU64);
+struct Sequence {
+    /// The last number that was given; 0 while the file was not read and nobody drew one.
+    last: AtomicU64,
+    clock: Clock,
+}
 
 impl Sequence {
+    /// Where nobody can say yet which numbers were given, those above the milliseconds since 1970 surely were not: a box
+    /// that gave one a millisecond all its life would not have come so far.
     fn next(&self) -> u64 {
-        self.0.fetch_add(1, Ordering::Relaxed) + 1
+        if self.last() == 0 {
+            self.at_least(u64::try_from(self.clock.now().wall.as_millis()).unwrap_or(1));
+        }
+        self.last.fetch_add(1, Ordering::Relaxed) + 1
     }
     fn last(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.last.load(Ordering::Relaxed)
     }
     fn at_least(&self, n: u64) {
-        self.0.fetch_max(n, Ordering::Relaxed);
+        self.last.fetch_max(n, Ordering::Relaxed);
     }
 }
 
@@ -110,6 +120,7 @@ pub struct Events {
 }
 
 impl Events {
+    /// Returns at once: the file is opened on its thread, which a disk that hangs holds up, and nobody else.
     pub(super) fn open(
         dirs: &Dirs,
         settings: &Settings,
@@ -122,12 +133,15 @@ impl Events {
         let (tell_newest, newest) = watch::channel(0);
         let (tell_returned, returned) = watch::channel(0);
         let news = thread::News { newest: tell_newest, returned: tell_returned };
-        let sequence = Arc::new(Sequence::default());
+        let sequence = Arc::new(Sequence { last: AtomicU64::new(0), clock: clock.clone() });
         let life = Life::begin(pulse, clock.clone(), tally.clone(), &[Database::Events]);
-        // Opened here, not on the thread: the sequence must be known before the first number is drawn.
-        let keeper =
-            thread::Keeper::open(dirs.events(), settings, clock, boot_id, sequence.clone(), tally.clone(), news);
-        std::thread::Builder::new().name("events".into()).spawn(move || thread::work(keeper, &inbox, &life))?;
+        tally.set_healthy(Database::Events, true);
+        std::thread::Builder::new().name("events".into()).spawn({
+            let (path, settings, sequence, tally) = (dirs.events(), settings.clone(), sequence.clone(), tally.clone());
+            move || {
+                thread::work(thread::Keeper::open(path, settings, clock, boot_id, sequence, tally, news), &inbox, &life)
+            }
+        })?;
         Ok(Events { asks, room: Arc::new(Semaphore::new(QUEUE)), sequence, newest, returned, tally })
     }
 
@@ -204,9 +218,9 @@ impl Events {
         self.newest.clone()
     }
 
-    /// How often a file that could not be read at the start was merged with what happened since. Whenever it changes,
-    /// [`Events::alarms`] and [`Events::states`] have what an earlier process left and nobody was told at the start:
-    /// ask both again, or those alarms are never resolved and those states never cleared.
+    /// How often there was something on file that was asked for and not told: the file could not be read in whole, or who
+    /// asked gave up waiting. Whenever it changes, [`Events::alarms`], [`Events::states`] and [`Events::memories`] have what
+    /// an earlier process left: ask again, or those alarms are never resolved and those states never cleared.
     pub fn returned(&self) -> watch::Receiver<u64> {
         self.returned.clone()
     }

@@ -8,10 +8,8 @@ use crate::store::events::{Commit, Entry, Logged, Waiting};
 use crate::store::file::{Layout, Trouble};
 use crate::store::meters::Dropped;
 use crate::store::metrics::{labels_of, labels_text};
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value as Json, json};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Entries of the event log at most, whatever their age.
@@ -39,61 +37,7 @@ CREATE TABLE memory(target TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
 "],
 };
 
-/// Copied when memory takes the place of the file and back.
-const TABLES: [&str; 8] = ["meta", "alarm", "log", "outbox", "due", "sink", "state", "memory"];
-
-type Done<T> = Result<T, Trouble>;
-
-/// Copies what can be read of all tables of `from` into those of `to`, which lose what they had.
-///
-/// # Errors
-/// `to` cannot be written. What cannot be read of `from` is left out.
-pub fn copy(from: &Connection, to: &mut Connection) -> Done<()> {
-    let transaction = to.transaction()?;
-    for table in TABLES {
-        transaction.execute(&format!("DELETE FROM {table}"), [])?;
-        let Ok(mut ask) = from.prepare(&format!("SELECT * FROM {table}")) else { continue };
-        let columns = ask.column_count();
-        let places = vec!["?"; columns].join(",");
-        let mut put = transaction.prepare(&format!("INSERT OR IGNORE INTO {table} VALUES ({places})"))?;
-        let read = |row: &Row<'_>| (0..columns).map(|n| row.get::<_, Value>(n)).collect::<Result<Vec<_>, _>>();
-        let Ok(rows) = ask.query_map([], read) else { continue };
-        for row in rows.map_while(Result::ok) {
-            put.execute(rusqlite::params_from_iter(row))?;
-        }
-    }
-    Ok(transaction.commit()?)
-}
-
-/// Puts what happened in `from` on top of what `to` has.
-///
-/// # Errors
-/// One of them cannot be read or written.
-pub fn merge(from: &Connection, to: &mut Connection) -> Done<()> {
-    let transaction = to.transaction()?;
-    let names = sink_names(from)?;
-    sinks(&transaction, &names)?;
-    for alarm in alarms(from)? {
-        put_alarm(&transaction, &alarm)?;
-    }
-    for (wall, body) in log_rows(from, usize::MAX)?.iter().rev() {
-        put_log(&transaction, *wall, body)?;
-    }
-    for (target, body) in memories(from)? {
-        put_memory(&transaction, &target, Some(&body))?;
-    }
-    let mut messages = BTreeMap::new();
-    for name in &names {
-        messages.extend(waiting(from, name, 0, usize::MAX)?.into_iter().map(|w| (w.id, w)));
-    }
-    for Waiting { id, message, created } in messages.values() {
-        put_message(&transaction, *id, message, created)?;
-    }
-    for state in states(from)? {
-        put_state(&transaction, &state)?;
-    }
-    Ok(transaction.commit()?)
-}
+pub type Done<T> = Result<T, Trouble>;
 
 /// The number up to which the sequence may have been given.
 pub fn marked(c: &Connection) -> Done<u64> {
@@ -133,6 +77,7 @@ fn alarm_text(alarm: &Alarm, at: Option<&Stamp>) -> String {
         "phase": alarm.phase.label(),
         "active": stamp_json(&alarm.active),
         "fired": alarm.fired.as_ref().map(stamp_json),
+        "missing": alarm.missing.as_ref().map(stamp_json),
         "resolved": alarm.resolved.as_ref().map(stamp_json),
         "at": at.map(stamp_json),
     })
@@ -150,12 +95,13 @@ fn alarm_of(text: &str) -> Option<(Alarm, Option<Stamp>)> {
         phase: Phase::ALL.iter().copied().find(|p| Some(p.label()) == json["phase"].as_str())?,
         active: stamp_of(&json["active"])?,
         fired: stamp_of(&json["fired"]),
+        missing: stamp_of(&json["missing"]),
         resolved: stamp_of(&json["resolved"]),
     };
     Some((alarm, stamp_of(&json["at"])))
 }
 
-fn put_alarm(c: &Connection, alarm: &Alarm) -> Done<()> {
+pub fn put_alarm(c: &Connection, alarm: &Alarm) -> Done<()> {
     let labels = labels_text(&alarm.labels);
     if alarm.phase == Phase::Resolved {
         c.prepare_cached("DELETE FROM alarm WHERE rule = ? AND labels = ?")?.execute(params![&*alarm.rule, labels])?;
@@ -170,7 +116,7 @@ fn put_alarm(c: &Connection, alarm: &Alarm) -> Done<()> {
     Ok(())
 }
 
-fn put_memory(c: &Connection, target: &str, body: Option<&str>) -> Done<()> {
+pub fn put_memory(c: &Connection, target: &str, body: Option<&str>) -> Done<()> {
     match body {
         Some(body) => {
             c.prepare_cached("INSERT OR REPLACE INTO memory VALUES (?,?)")?.execute([target, body])?;
@@ -182,12 +128,12 @@ fn put_memory(c: &Connection, target: &str, body: Option<&str>) -> Done<()> {
     Ok(())
 }
 
-fn put_log(c: &Connection, wall: i64, body: &str) -> Done<()> {
+pub fn put_log(c: &Connection, wall: i64, body: &str) -> Done<()> {
     c.prepare_cached("INSERT INTO log(wall, body) VALUES (?,?)")?.execute(params![wall, body])?;
     Ok(())
 }
 
-fn put_state(c: &Connection, message: &Message) -> Done<()> {
+pub fn put_state(c: &Connection, message: &Message) -> Done<()> {
     let Message { topic, payload, retain, .. } = message;
     if payload.is_empty() {
         c.prepare_cached("DELETE FROM state WHERE topic = ?")?.execute([topic])?;
@@ -197,18 +143,13 @@ fn put_state(c: &Connection, message: &Message) -> Done<()> {
     Ok(())
 }
 
-fn put_message(c: &Connection, id: u64, message: &Message, at: &Stamp) -> Done<()> {
+pub fn put_message(c: &Connection, id: u64, message: &Message, at: &Stamp) -> Done<()> {
     let Message { topic, payload, retain, fate } = message;
     if *fate == Fate::State {
         let older = "SELECT id FROM outbox WHERE topic = ?1 AND state = 1";
         c.prepare_cached(&format!("DELETE FROM due WHERE id IN ({older})"))?.execute([topic])?;
         c.prepare_cached("DELETE FROM outbox WHERE topic = ?1 AND state = 1")?.execute([topic])?;
-        if payload.is_empty() {
-            c.prepare_cached("DELETE FROM state WHERE topic = ?")?.execute([topic])?;
-        } else {
-            c.prepare_cached("INSERT OR REPLACE INTO state VALUES (?,?,?)")?
-                .execute(params![topic, payload, retain])?;
-        }
+        put_state(c, message)?;
     }
     let bytes = topic.len() + payload.len();
     let due = c.prepare_cached("INSERT INTO due SELECT id, ?, ? FROM sink")?.execute(params![id, bytes])?;
@@ -302,19 +243,20 @@ pub fn memories(c: &Connection) -> Done<Vec<(String, String)>> {
     Ok(ask.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
 }
 
-/// The newest entries, newest first: wall time in ms, body.
-fn log_rows(c: &Connection, most: usize) -> Done<Vec<(i64, String)>> {
-    let mut ask = c.prepare_cached("SELECT wall, body FROM log ORDER BY id DESC LIMIT ?")?;
-    let rows = ask.query_map([i64::try_from(most).unwrap_or(-1)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+/// Entries of the log above this id, newest first, at most so many: wall time in ms, body.
+pub fn log_rows(c: &Connection, above: u64, most: usize) -> Done<Vec<(i64, String)>> {
+    let mut ask = c.prepare_cached("SELECT wall, body FROM log WHERE id > ? ORDER BY id DESC LIMIT ?")?;
+    let rows =
+        ask.query_map(params![above, i64::try_from(most).unwrap_or(-1)], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 pub fn log(c: &Connection, most: usize) -> Done<Vec<Logged>> {
     let logged = |(wall, text): (i64, String)| match alarm_of(&text) {
-        Some((alarm, at)) => Some(Logged::Alarm(Transition { alarm, at: at? })),
+        Some((alarm, at)) => Some(Logged::Alarm(Box::new(Transition { alarm, at: at? }))),
         None => Some(Logged::Note(Entry { at: Wall::from_millis(wall), text })),
     };
-    Ok(log_rows(c, most)?.into_iter().filter_map(logged).collect())
+    Ok(log_rows(c, 0, most)?.into_iter().filter_map(logged).collect())
 }
 
 pub fn waiting(c: &Connection, sink: &str, after: u64, most: usize) -> Done<Vec<Waiting>> {

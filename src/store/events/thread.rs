@@ -1,11 +1,11 @@
 //! The one thread that has `events.db`, and what it does when the file fails: memory takes its place, seeded with all
-//! that is known, until a try to write it all back succeeds.
+//! that can be read, until a try to write it all back succeeds.
 
 use crate::base::backoff::Backoff;
 use crate::base::clock::{Boot, Clock};
 use crate::base::fault::chain;
 use crate::metric::alarm::Stamp;
-use crate::store::events::{Ask, Sequence, tables};
+use crate::store::events::{Ask, Sequence, refuge, tables};
 use crate::store::file::{self, Trouble};
 use crate::store::meters::{Database, Dropped, Life, Tally};
 use crate::store::settings::Settings;
@@ -26,8 +26,6 @@ const TIDY: Duration = Duration::from_secs(60);
 const RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
 /// Room in the file besides the outbox: states, alarms and the log.
 const ROOM: u64 = 256 << 20;
-/// What broken files are called.
-const CORRUPT: &str = "corrupt-";
 
 /// What is told to whoever listens.
 pub struct News {
@@ -47,8 +45,10 @@ pub struct Keeper {
     news: News,
     connection: Connection,
     in_memory: bool,
-    /// All that the file had is in memory as well, as far as it could be read.
-    seeded: bool,
+    /// Memory holds all that the file does; else the file has what memory does not know.
+    whole: bool,
+    /// As they were last named; `None` while nobody has, and the file could not be asked.
+    sinks: Option<Vec<String>>,
     /// Why the file must not be used again, if it must not.
     broken: Option<Trouble>,
     /// The sequence is marked as given up to here.
@@ -75,7 +75,7 @@ enum What {
 impl Keeper {
     pub fn open(
         path: PathBuf,
-        settings: &Settings,
+        settings: Settings,
         clock: Clock,
         boot_id: Arc<str>,
         sequence: Arc<Sequence>,
@@ -85,7 +85,7 @@ impl Keeper {
         let now = clock.boot();
         let memory = file::in_memory(&tables::LAYOUT).expect("an empty database takes a few pages of memory");
         let mut keeper = Keeper {
-            settings: settings.clone(),
+            settings,
             path,
             clock,
             boot_id,
@@ -94,20 +94,22 @@ impl Keeper {
             news,
             connection: memory,
             in_memory: true,
-            seeded: false,
+            whole: false,
+            sinks: None,
             broken: None,
             marked: 0,
             retry: Backoff::new(RETRY.0, RETRY.1, 2),
             retry_at: now,
             tidy_at: now,
         };
-        keeper.tally.set_healthy(Database::Events, true);
         match keeper.open_file() {
             Ok(connection) => {
                 keeper.connection = connection;
-                (keeper.in_memory, keeper.seeded) = (false, true);
+                (keeper.in_memory, keeper.whole) = (false, true);
+                keeper.sinks = tables::sink_names(&keeper.connection).ok();
                 match tables::marked(&keeper.connection) {
-                    Ok(marked) => keeper.sequence.at_least(marked),
+                    // A new file has given none, and that is known.
+                    Ok(marked) => keeper.sequence.at_least(marked.max(1)),
                     Err(trouble) => keeper.fall_back(trouble),
                 }
             }
@@ -130,25 +132,9 @@ impl Keeper {
     }
 
     fn replace(&self, why: &Trouble) -> Result<Connection, Trouble> {
-        let blocked = |error: std::io::Error| Trouble::Blocked(error.into());
-        self.leap();
-        let now = self.clock.now().wall.as_millis();
-        let mark = if let Trouble::Newer(version) = why {
-            format!("v{version}-{now}")
-        } else {
-            file::clear_aside(&self.path, CORRUPT).map_err(blocked)?;
-            format!("{CORRUPT}{now}")
-        };
-        let aside = file::set_aside(&self.path, &mark).map_err(blocked)?;
+        file::set_aside(&self.path, why, self.clock.now().wall)?;
         self.tally.replaced(Database::Events);
-        tracing::error!(file = %aside.display(), error = %chain(why), "events file was set aside, a new one is made");
         file::open(&self.path, &tables::LAYOUT, self.most())
-    }
-
-    /// Where nobody can say which numbers were given, those above the milliseconds since 1970 surely were not: a box
-    /// that gave one alarm a millisecond all its life would not have come so far.
-    fn leap(&self) {
-        self.sequence.at_least(u64::try_from(self.clock.now().wall.as_millis()).unwrap_or(0));
     }
 
     /// Goes on in memory with all that can still be read.
@@ -160,14 +146,15 @@ impl Keeper {
         if !self.in_memory
             && let Ok(mut memory) = file::in_memory(&tables::LAYOUT)
         {
-            if let Err(trouble) = tables::copy(&self.connection, &mut memory) {
-                tracing::error!(error = %chain(&trouble), "not all events could be taken into memory");
+            self.whole = refuge::take(&self.connection, &mut memory, self.sinks.as_deref()).unwrap_or_else(|trouble| {
+                tracing::error!(error = %chain(&trouble), "no events could be taken into memory");
+                false
+            });
+            if !self.whole {
+                tracing::error!("not all events on file could be read; the rest waits there");
             }
             self.connection = memory;
             self.in_memory = true;
-        }
-        if !self.seeded || matches!(why, Trouble::Broken(_)) {
-            self.leap();
         }
         self.broken = Some(why).filter(|why| matches!(why, Trouble::Broken(_)));
     }
@@ -177,8 +164,8 @@ impl Keeper {
         match self.try_return() {
             Ok(connection) => {
                 self.connection = connection;
-                let unread = !self.seeded;
-                (self.in_memory, self.seeded) = (false, true);
+                let unread = !self.whole;
+                (self.in_memory, self.whole) = (false, true);
                 if unread {
                     self.news.returned.send_modify(|times| *times += 1);
                 }
@@ -191,18 +178,18 @@ impl Keeper {
     }
 
     fn try_return(&mut self) -> Result<Connection, Trouble> {
+        let fresh = self.broken.is_some() || !self.path.exists();
         let mut file = match self.broken.take() {
             Some(why) => self.replace(&why)?,
             None => self.open_file()?,
         };
-        if self.seeded {
-            tables::copy(&self.connection, &mut file)?;
+        if self.whole || fresh {
+            refuge::copy(&self.connection, &mut file)?;
         } else {
-            // The file was never read; what it has still counts.
-            tables::merge(&self.connection, &mut file)?;
+            refuge::merge(&self.connection, &mut file, self.sinks.is_some())?;
             self.sequence.at_least(tables::marked(&file)?);
         }
-        self.marked = 0;
+        self.marked = tables::mark(&file, self.sequence.last())?;
         Ok(file)
     }
 
@@ -230,6 +217,9 @@ impl Keeper {
     }
 
     fn try_write(&mut self, writes: &[Write]) -> Result<(), Trouble> {
+        if !self.in_memory {
+            file::bound_log(&self.connection, &self.path)?;
+        }
         let (now, last) = (self.clock.now(), self.sequence.last());
         let transaction = self.connection.transaction()?;
         let mut grown = false;
@@ -273,6 +263,7 @@ impl Keeper {
 
     /// Tells the tally what waits, and has it forget sinks that are gone.
     fn count(&self) {
+        self.tally.set_log(Database::Events, file::log_bytes(&self.path));
         let Ok(names) = tables::sink_names(&self.connection) else { return };
         let mut due = self.tally.due.lock().unwrap_or_else(|e| e.into_inner());
         due.retain(|name, _| names.contains(name));
@@ -318,7 +309,11 @@ impl Keeper {
                 (What::Commit { commit, ids, at: self.stamp() }, reply)
             }
             Ask::Done(sink, ids, reply) => (What::Done(sink, ids), reply),
-            Ask::Sinks(names, reply) => (What::Sinks(names), reply),
+            Ask::Sinks(mut names, reply) => {
+                names.sort();
+                self.sinks = Some(names.clone());
+                (What::Sinks(names), reply)
+            }
             Ask::Close(reply) => {
                 self.write(std::mem::take(writes));
                 return Some(reply);
@@ -336,17 +331,21 @@ impl Keeper {
 
     fn answer(&mut self, ask: Ask) {
         let c = &self.connection;
-        // Who asked may have given up waiting.
+        // Who asked may have given up waiting; what an earlier process left is then to be told later.
+        let mut missed = false;
         let failed = match ask {
-            Ask::Alarms(reply) => tables::alarms(c).map(|found| drop(reply.send(found))),
+            Ask::Alarms(reply) => tables::alarms(c).map(|found| missed = reply.send(found).is_err()),
+            Ask::States(reply) => tables::states(c).map(|found| missed = reply.send(found).is_err()),
             Ask::Waiting { sink, after, most, reply } => {
                 tables::waiting(c, &sink, after, most).map(|found| drop(reply.send(found)))
             }
-            Ask::States(reply) => tables::states(c).map(|found| drop(reply.send(found))),
-            Ask::Memories(reply) => tables::memories(c).map(|found| drop(reply.send(found))),
+            Ask::Memories(reply) => tables::memories(c).map(|found| missed = reply.send(found).is_err()),
             Ask::Log { most, reply } => tables::log(c, most).map(|found| drop(reply.send(found))),
             Ask::Commit(..) | Ask::Done(..) | Ask::Sinks(..) | Ask::Close(_) => Ok(()),
         };
+        if missed {
+            self.news.returned.send_modify(|times| *times += 1);
+        }
         if let Err(trouble) = failed {
             self.fall_back(trouble);
         }

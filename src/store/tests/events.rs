@@ -4,12 +4,12 @@ use super::*;
 use crate::metric::alarm::{Alarm, Fate, Message, Phase, Stamp, Transition};
 use crate::metric::labels::Labels;
 
-fn stamp(n: i64) -> Stamp {
+pub fn stamp(n: i64) -> Stamp {
     let clock = Sim::new().clock().now();
     Stamp { wall: Wall::from_millis(START + n), boot: clock.boot, boot_id: "a".into(), trusted: true }
 }
 
-fn alarm(camera: &str, phase: Phase) -> Alarm {
+pub fn alarm(camera: &str, phase: Phase) -> Alarm {
     Alarm {
         rule: "CameraDown".into(),
         labels: Labels::new([("alertname", "CameraDown"), ("camera_id", camera)]),
@@ -18,19 +18,20 @@ fn alarm(camera: &str, phase: Phase) -> Alarm {
         phase,
         active: stamp(1),
         fired: (phase != Phase::Pending).then(|| stamp(2)),
+        missing: None,
         resolved: (phase == Phase::Resolved).then(|| stamp(3)),
     }
 }
 
-fn message(topic: &str, payload: &str, fate: Fate) -> Message {
+pub fn message(topic: &str, payload: &str, fate: Fate) -> Message {
     Message { topic: topic.into(), payload: payload.into(), retain: fate == Fate::State, fate }
 }
 
-async fn commit(events: &Events, messages: Vec<Message>) {
+pub async fn commit(events: &Events, messages: Vec<Message>) {
     events.commit(Commit { messages, ..Commit::default() }).await.unwrap();
 }
 
-async fn topics(events: &Events, sink: &str) -> Vec<String> {
+pub async fn topics(events: &Events, sink: &str) -> Vec<String> {
     let show = |w: &Waiting| format!("{}={}", w.message.topic, String::from_utf8_lossy(&w.message.payload));
     events.waiting(sink, 0, 100).await.iter().map(show).collect()
 }
@@ -45,7 +46,10 @@ async fn alarms_and_their_log_come_back_after_a_restart() {
     events.close().await;
     let events = node.events(&Settings::default());
     assert_eq!(events.alarms().await, [alarm("door", Phase::Pending), alarm("yard", Phase::Firing)]);
-    assert_eq!(events.log(1).await, [Logged::Alarm(Transition { alarm: alarm("door", Phase::Pending), at: stamp(9) })]);
+    assert_eq!(
+        events.log(1).await,
+        [Logged::Alarm(Box::new(Transition { alarm: alarm("door", Phase::Pending), at: stamp(9) }))]
+    );
     let gone = Commit { alarms: vec![alarm("yard", Phase::Resolved)], ..Commit::default() };
     events.commit(gone).await.unwrap();
     assert_eq!(events.alarms().await, [alarm("door", Phase::Pending)]);
@@ -275,9 +279,9 @@ async fn of_a_broken_file_what_can_be_read_goes_into_a_new_one() {
     bytes[(root - 1) * 4096..root * 4096].fill(0xa5);
     std::fs::write(&path, bytes).unwrap();
     let events = node.events(&Settings::default());
+    assert_eq!(topics(&events, "a").await, ["e=1"]);
     assert!(!node.tally.healthy(Database::Events));
     assert!(events.reserve() > last, "the numbers that were given are not known, and not given again");
-    assert_eq!(topics(&events, "a").await, ["e=1"]);
     node.sim.advance(Duration::from_secs(120));
     for _ in 0..3 {
         commit(&events, vec![]).await;
@@ -285,4 +289,15 @@ async fn of_a_broken_file_what_can_be_read_goes_into_a_new_one() {
     assert!(node.tally.healthy(Database::Events));
     events.close().await;
     assert_eq!(topics(&node.events(&Settings::default()), "a").await, ["e=1"]);
+}
+
+#[tokio::test]
+async fn what_was_asked_for_and_not_waited_for_is_told_later() {
+    let node = Node::new();
+    let events = node.events(&Settings::default());
+    let mut returned = events.returned();
+    assert!(!returned.has_changed().unwrap());
+    // Asked, and let go of before the thread could answer.
+    assert!(futures_util::poll!(std::pin::pin!(events.alarms())).is_pending());
+    returned.changed().await.unwrap();
 }

@@ -1,6 +1,6 @@
 //! The real network.
 
-use super::{Asking, Got, Missed, Net, Reason, http, kernel};
+use super::{Ask, Asking, Fetched, Got, Missed, Net, Reason, Taker, http, kernel};
 use crate::base::clock::Clock;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -22,7 +22,7 @@ const KERNEL: Duration = Duration::from_secs(2);
 
 /// The network as this machine sees it.
 pub struct Real {
-    clock: Clock,
+    pub(super) clock: Clock,
     lookups: Arc<Semaphore>,
     pub(super) tls: OnceCell<TlsConnector>,
 }
@@ -36,7 +36,7 @@ impl Real {
         self.clock.within(bound, work).await.unwrap_or_else(|late| Err(Missed::new(Reason::Timeout, late)))
     }
 
-    async fn lookup(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Missed> {
+    pub(super) async fn lookup(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Missed> {
         if let Ok(address) = host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(address, port)]);
         }
@@ -55,8 +55,8 @@ impl Real {
         }
     }
 
-    pub(super) async fn open(&self, host: &str, port: u16) -> Result<TcpStream, Missed> {
-        let addresses = self.lookup(host, port).await?;
+    /// All addresses at once; the first that answers.
+    pub(super) async fn dial(&self, addresses: Vec<SocketAddr>) -> Result<TcpStream, Missed> {
         let tries = addresses.into_iter().take(ADDRESSES).map(|address| Box::pin(TcpStream::connect(address)));
         let (stream, _others) = futures_util::future::select_ok(tries).await?;
         Ok(stream)
@@ -73,11 +73,18 @@ impl Real {
 
 impl Net for Real {
     fn connect<'a>(&'a self, host: &'a str, port: u16, bound: Duration) -> Asking<'a, ()> {
-        Box::pin(self.bounded(bound, async move { self.open(host, port).await.map(drop) }))
+        Box::pin(self.bounded(bound, async move {
+            let addresses = self.lookup(host, port).await?;
+            self.dial(addresses).await.map(drop)
+        }))
     }
 
     fn get<'a>(&'a self, url: &'a Url, bound: Duration) -> Asking<'a, Got> {
         Box::pin(self.bounded(bound, http::get(self, url)))
+    }
+
+    fn fetch<'a>(&'a self, ask: Ask<'a>, take: Taker<'a>) -> Asking<'a, Fetched> {
+        Box::pin(self.bounded(ask.bound, http::fetch(self, ask, take)))
     }
 
     fn resolve<'a>(&'a self, name: &'a str, bound: Duration) -> Asking<'a, usize> {

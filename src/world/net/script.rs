@@ -1,6 +1,6 @@
 //! A network that does what a test says.
 
-use super::{Asking, Got, Missed, Net, Reason};
+use super::{Ask, Asking, Fetched, Got, Missed, Net, Phases, Reason, Taker};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -13,6 +13,17 @@ struct State {
     answers: BTreeMap<String, Result<u16, Reason>>,
     routes: Vec<String>,
     carriers: BTreeMap<String, bool>,
+    pages: BTreeMap<String, Result<Page, Reason>>,
+    fetched: Vec<String>,
+}
+
+/// What stands at an address.
+#[derive(Debug, Clone)]
+pub struct Page {
+    pub status: u16,
+    pub body: Bytes,
+    /// What the request is said to have taken; nobody waits for it.
+    pub took: Duration,
 }
 
 /// The scripted twin: answers stand until they are changed; what was never said is unreachable. Clones are the same.
@@ -25,6 +36,14 @@ impl Script {
     }
     pub fn http(&self, url: &str, status: Result<u16, Reason>) {
         self.say(format!("http {url}"), status);
+    }
+    /// What [`Net::fetch`] finds at `url`.
+    pub fn page(&self, url: &str, page: Result<Page, Reason>) {
+        self.lock().pages.insert(url.to_owned(), page);
+    }
+    /// Addresses fetched since the last call, in their order, found or not.
+    pub fn fetched(&self) -> Vec<String> {
+        std::mem::take(&mut self.lock().fetched)
     }
     pub fn dns(&self, name: &str, addresses: Result<u16, Reason>) {
         self.say(format!("dns {name}"), addresses);
@@ -54,6 +73,30 @@ impl Net for Script {
     fn get<'a>(&'a self, url: &'a Url, _: Duration) -> Asking<'a, Got> {
         Box::pin(async move {
             self.answer(&format!("http {url}")).map(|status| Got { status, date: None, body: Bytes::new() })
+        })
+    }
+    fn fetch<'a>(&'a self, ask: Ask<'a>, take: Taker<'a>) -> Asking<'a, Fetched> {
+        Box::pin(async move {
+            let page = {
+                let mut state = self.lock();
+                state.fetched.push(ask.url.to_string());
+                state.pages.get(ask.url.as_str()).cloned().unwrap_or(Err(Reason::Unreachable))?
+            };
+            if page.took > ask.bound {
+                return Err(Reason::Timeout.into());
+            }
+            let body = match ask.range {
+                Some((from, length)) => page.body.slice(from as usize..(from + length) as usize),
+                None => page.body,
+            };
+            let taken = if (200..300).contains(&page.status) { body.len().min(ask.most as usize) } else { 0 };
+            if taken > 0 {
+                take(&body[..taken]);
+            }
+            let phases = Phases { body: page.took, ..Phases::default() };
+            let whole = taken == body.len();
+            let url = ask.url.clone();
+            Ok(Fetched { status: page.status, bytes: taken as u64, whole, url, phases, total: page.took })
         })
     }
     fn resolve<'a>(&'a self, name: &'a str, _: Duration) -> Asking<'a, usize> {

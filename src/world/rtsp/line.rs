@@ -22,9 +22,10 @@ use url::Url;
 const STEP: Duration = Duration::from_secs(10);
 /// Longest wait for the camera to let go of our last session before the next one opens. retina gives TEARDOWN 5 s.
 const STALE: Duration = Duration::from_secs(6);
-/// A waiting session is polled again this often: after a request from the camera retina 0.4.21 is pending without
-/// having asked to be woken, and would stand still until its keepalive timer, 30 s.
-const REPOLL: Duration = Duration::from_millis(200);
+/// So often a session that is pending is asked again at once: after each request from the camera retina 0.4.21 is
+/// pending without having asked to be woken, and would stand still until its keepalive timer, 30 s. Where more requests
+/// than this come in one piece, the probe's report each second asks again.
+const AGAIN: u32 = 2;
 /// The relation of `Instant` to boot time is measured again this often.
 const ANCHOR: Duration = Duration::from_secs(1);
 /// Packets in a row, or time, with old sequence numbers that mean a new numbering (gortsplib takes 64, RFC 3550 A.1
@@ -116,15 +117,7 @@ impl Camera {
             setup,
             play,
         };
-        let feed = Playing {
-            session,
-            video,
-            payload_type,
-            nap: nap(&self.clock),
-            clock: self.clock.clone(),
-            anchor: None,
-            streak: None,
-        };
+        let feed = Playing { session, video, payload_type, clock: self.clock.clone(), anchor: None, streak: None };
         Ok((opened, Box::new(feed)))
     }
 }
@@ -139,11 +132,6 @@ impl Line for Camera {
     }
 }
 
-fn nap(clock: &Clock) -> Later<'static, ()> {
-    let clock = clock.clone();
-    Box::pin(async move { clock.sleep(REPOLL).await })
-}
-
 struct Streak {
     kind: Oddity,
     count: u32,
@@ -156,7 +144,6 @@ struct Playing {
     video: usize,
     payload_type: u8,
     clock: Clock,
-    nap: Later<'static, ()>,
     /// One instant and the boot time of it.
     anchor: Option<(Instant, Boot)>,
     /// Oddities of one kind since the last good packet.
@@ -216,6 +203,7 @@ impl Playing {
 
 impl Feed for Playing {
     fn poll(&mut self, cx: &mut Context<'_>, take: &mut (dyn FnMut(Event<'_>) + Send)) -> Poll<Broken> {
+        let mut pending = 0;
         for _ in 0..BURST {
             match Pin::new(&mut self.session).poll_next(cx) {
                 Poll::Ready(Some(Ok(rt::PacketItem::Rtp(packet)))) => self.packet(&packet, take),
@@ -239,10 +227,8 @@ impl Feed for Playing {
                     }
                 }
                 Poll::Ready(None) => return Poll::Ready(Broken::new(Reason::Eof, Phase::Stream)),
-                Poll::Pending => match self.nap.as_mut().poll(cx) {
-                    Poll::Ready(()) => self.nap = nap(&self.clock),
-                    Poll::Pending => return Poll::Pending,
-                },
+                Poll::Pending if pending == AGAIN => return Poll::Pending,
+                Poll::Pending => pending += 1,
             }
         }
         cx.waker().wake_by_ref();

@@ -178,6 +178,7 @@ fn transition(camera: &str, phase: Phase, at: u64) -> Transition {
         phase,
         active: stamp(0),
         fired: Some(stamp(at)),
+        missing: None,
         resolved: (phase == Phase::Resolved).then(|| stamp(at)),
     };
     Transition { alarm, at: stamp(at) }

@@ -15,7 +15,7 @@ use vedette::metric::latest::Latest;
 use vedette::metric::report::Report;
 use vedette::probe::camera::KIND;
 use vedette::probe::{Kit, Tap};
-use vedette::world::{World, broker, clock, files, net, rtsp};
+use vedette::world::{World, clock, rtsp};
 
 /// A GStreamer camera; see `tests/cameras/gst_camera.py --help`.
 pub struct GstCamera {
@@ -67,14 +67,7 @@ impl Watching {
     pub fn start(config: &str) -> Watching {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let clock = Clock::new(clock::System);
-        let world = World {
-            clock: clock.clone(),
-            boot_id: "test".into(),
-            rtsp: Arc::new(rtsp::line::Retina),
-            net: Arc::new(net::script::Script::default()),
-            files: Arc::new(files::Disk),
-            broker: Arc::new(broker::script::Script::default()),
-        };
+        let world = World { rtsp: Arc::new(rtsp::line::Retina), ..World::scripted(clock.clone()) };
         let (book, ring) = (Book::default(), Ring::new(4096));
         let (quitter, quit) = pair();
         let failures = Arc::new(Mutex::new(Vec::new()));

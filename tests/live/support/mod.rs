@@ -6,8 +6,10 @@ pub mod brokers;
 pub mod cameras;
 pub mod fake_camera;
 pub mod gst;
+pub mod origin;
 pub mod prometheus;
 pub mod site;
+pub mod ts;
 pub mod vedette;
 mod wait;
 

@@ -37,6 +37,11 @@ impl Site {
 
     /// A page about `cameras` cameras, two series each.
     pub fn with(gate: Gate, clock: Clock, cameras: usize) -> Site {
+        Site::at("localhost:0", gate, clock, cameras)
+    }
+
+    /// On this address.
+    pub fn at(address: &str, gate: Gate, clock: Clock, cameras: usize) -> Site {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (book, ledger, traffic) = (Book::default(), Ledger::default(), Traffic::default());
         let meters = Meters::open(&book, traffic.clone());
@@ -44,7 +49,7 @@ impl Site {
         let page = Page::new("nvr-7", seen, Arc::new(Vec::new), ledger.clone(), clock.clone(), meters);
         let (quitter, quit) = quit::pair();
         let _inside = runtime.enter();
-        let listener = listener::bind("localhost:0".parse().unwrap()).unwrap();
+        let listener = listener::bind(address.parse().unwrap()).unwrap();
         let port = listener.address().unwrap().to_string().rsplit_once(':').unwrap().1.parse().unwrap();
         let serving = runtime.spawn(listener.serve(gate, Arc::new(page), clock, traffic.clone(), quit));
         Site { port, ledger, traffic, snapshots, quitter, serving: Some(serving), runtime }

@@ -1,0 +1,37 @@
+//! Transport streams: what an encoder sends, as it stands on the wire, and the SCTE-35 cues in it. Nothing is decoded but
+//! tables, timestamps, cues, and the heads of pictures.
+
+mod compare;
+mod ears;
+mod intake;
+mod markers;
+mod metrics;
+mod notes;
+mod settings;
+mod watch;
+
+use crate::base::settings::Table;
+use crate::probe::{Kind, Target};
+use settings::Plan;
+use watch::Watch;
+
+pub static KIND: Kind = Kind {
+    name: "stream",
+    about: "transport streams over UDP, RTP, files and pipes: TR 101 290, bit rates, SCTE-35 breaks, an encoder's output against its input",
+    key: "stream",
+    sample: include_str!("sample.toml"),
+    families: metrics::FAMILIES,
+    rules: include_str!("rules.yml"),
+    read,
+};
+
+fn read(table: &Table<'_>) -> Option<Target> {
+    let plan = Plan::read(table)?;
+    Some(Target {
+        id: plan.id.clone(),
+        settings: plan.text(),
+        secrets: Vec::new(),
+        roster: None,
+        open: Box::new(move |kit| Box::new(Watch::new(plan, kit))),
+    })
+}

@@ -1,0 +1,246 @@
+//! One stream under watch: opens its source, takes in what comes, reports each second.
+
+use super::compare::Compare;
+use super::ears::Ears;
+use super::intake::{Failure, Intake, Signal};
+use super::metrics::CADENCE;
+use super::metrics::cues::CueSeries;
+use super::metrics::signal::Signals;
+use super::notes;
+use super::settings::Plan;
+use crate::base::clock::{Boot, Clock, Now, Window};
+use crate::base::label::Label;
+use crate::base::quit::Quit;
+use crate::metric::cues::{Cues, Standing};
+use crate::metric::note::Note;
+use crate::metric::report::{NoData, Report};
+use crate::probe::{Failed, Kit, Patience, Running, Session, Tap};
+use crate::wire::ts::{CueState, Facts, Monitor, Options, Timebase};
+use crate::world::feed::{Broken, Dial, Feed, Reason, Source};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A group that is silent for so long is joined anew: where its interface went and came back, the kernel has forgotten
+/// the membership, and a switch may have.
+const REJOIN: Duration = Duration::from_secs(30);
+
+pub(super) struct Watch {
+    plan: Plan,
+    clock: Clock,
+    dial: Arc<dyn Dial>,
+    cues: Cues,
+    intake: Intake,
+    compare: Option<Compare>,
+    signals: Signals,
+    series: CueSeries,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.cues.leave(&self.plan.id);
+    }
+}
+
+/// Why a feed no longer is followed.
+enum End {
+    Broken(Broken),
+    Asked,
+    Silent,
+}
+
+impl Watch {
+    pub(super) fn new(plan: Plan, kit: &mut Kit) -> Watch {
+        let output = plan.input.is_some();
+        let options = Options { priority3: plan.priority3, timebase: Timebase::Arrival };
+        let ears = Ears::new(kit.clock.clone(), plan.policy, kit.remembered());
+        let compare = plan.input.clone().map(|input| Compare::new(input, plan.latency, plan.policy.preroll));
+        Watch {
+            clock: kit.clock.clone(),
+            dial: kit.world.feed.clone(),
+            cues: kit.cues.clone(),
+            intake: Intake::new(Monitor::new(options), ears, plan.protocol, plan.stall),
+            compare,
+            signals: Signals::open(kit, &plan.id, plan.protocol, plan.priority3),
+            series: CueSeries::open(kit, &plan.id, &plan.expect, output),
+            plan,
+        }
+    }
+
+    async fn watch(&mut self, tap: &Tap, quit: &Quit) -> Result<(), Failed> {
+        self.report(tap, Some(Signal::Waiting));
+        loop {
+            let dial = self.dial.clone();
+            let opened = tokio::select! {
+                biased;
+                () = quit.wait() => return Ok(()),
+                opened = dial.open(&self.plan.source, &self.clock) => opened,
+            };
+            let end = match opened {
+                Ok(feed) => self.follow(feed, tap, quit).await,
+                Err(broken) => End::Broken(broken),
+            };
+            match end {
+                End::Asked => return Ok(()),
+                End::Silent => {}
+                End::Broken(broken) => {
+                    let failure = Failure::Feed(broken.reason);
+                    self.report(tap, Some(Signal::Down(failure)));
+                    return Err(Failed {
+                        why: why(failure),
+                        what: format!("watching stream {}", self.plan.id),
+                        source: Some(Box::new(broken)),
+                        patience: Patience::Short,
+                    });
+                }
+            }
+        }
+    }
+
+    async fn follow(&mut self, mut feed: Box<dyn Feed>, tap: &Tap, quit: &Quit) -> End {
+        let opened = self.clock.boot();
+        self.intake.open(opened);
+        let clock = self.clock.clone();
+        let rejoin = match self.plan.source {
+            Source::Udp { to, .. } if to.ip().is_multicast() => Some(REJOIN),
+            _ => None,
+        };
+        let mut silent_since = opened;
+        let mut asked = pin!(quit.wait());
+        let mut due = opened.plus(CADENCE);
+        let mut beat = pin!(clock.sleep_until(due));
+        loop {
+            let intake = &mut self.intake;
+            // The feed comes first: after a stall of our own, what waits in the socket is taken in before it is judged.
+            tokio::select! {
+                biased;
+                broken = poll_fn(|cx| feed.poll(cx, &mut |event| intake.take(event))) => return End::Broken(broken),
+                () = &mut asked => return End::Asked,
+                () = &mut beat => {}
+            }
+            self.intake.kernel_dropped(feed.dropped());
+            let now = clock.boot();
+            if self.report(tap, None) {
+                silent_since = now;
+            } else if rejoin.is_some_and(|limit| now.since(silent_since) >= limit) {
+                return End::Silent;
+            }
+            while due <= now {
+                due = due.plus(CADENCE);
+            }
+            beat.set(clock.sleep_until(due));
+        }
+    }
+
+    /// Reports as of now; true where there is a signal. `known`: where that is to be judged by more than what came in.
+    fn report(&mut self, tap: &Tap, known: Option<Signal>) -> bool {
+        let now = self.clock.now();
+        let mut notes = Vec::new();
+        let facts = self.intake.monitor.facts(now.boot);
+        // In silence no table is missing: the missing signal is the alarm.
+        if facts.last_packet.is_some_and(|at| now.boot.since(at) <= CADENCE) {
+            self.intake.monitor.idle(now.boot);
+        }
+        let signal = known.unwrap_or_else(|| self.intake.signal(now.boot, facts.last_packet));
+        let mut report = Report::new(Window { from: now.boot, to: now.boot });
+        let up = self.judge(&mut report, signal, &facts, &now, &mut notes);
+        self.signals.always(&mut report, &now, up.is_some(), &self.intake, &facts);
+        self.cues(&mut report, &now, up, &facts, &mut notes);
+        for note in notes {
+            report.note(note);
+        }
+        if let Some(memory) = self.intake.ears.memory() {
+            report.remember(Some(memory));
+        }
+        tap.send(report);
+        up.is_some()
+    }
+
+    /// Since when there is a signal; tells when it comes and goes.
+    fn judge(
+        &mut self,
+        report: &mut Report,
+        signal: Signal,
+        facts: &Facts,
+        now: &Now,
+        notes: &mut Vec<Note>,
+    ) -> Option<Boot> {
+        match signal {
+            Signal::Up(since) => {
+                if let Some(before) = self.intake.told.take() {
+                    notes.push(Note::new("stream.back", now.boot).with("after", before.label()));
+                }
+                self.signals.present(report, now, facts);
+                Some(since)
+            }
+            Signal::Down(failure) => {
+                if self.intake.fail(failure) {
+                    self.intake.restart(now.boot);
+                    tracing::info!(stream = %self.plan.id, reason = failure.label(), "no signal");
+                    notes.push(Note::new("stream.lost", now.boot).with("reason", failure.label()));
+                    self.signals.absent(report, why(failure));
+                }
+                None
+            }
+            Signal::Waiting => None,
+        }
+    }
+
+    /// Everything about cues, and what the board is to know of this stream.
+    fn cues(&mut self, report: &mut Report, now: &Now, up: Option<Boot>, facts: &Facts, notes: &mut Vec<Note>) {
+        // While nothing comes, nothing is overdue: the missing signal is the alarm.
+        if up.is_some() {
+            self.intake.ears.tick(now.boot);
+        }
+        for (at, program, happening) in self.intake.ears.happened() {
+            self.series.observe(&happening);
+            if notes::telling(&happening) {
+                notes.push(notes::note(at, program, &happening));
+            }
+        }
+        let states = self.intake.ears.states(now.boot);
+        let counts = self.intake.monitor.counts();
+        let cue = |program: &crate::wire::ts::Program| {
+            program.streams.iter().filter(|stream| stream.cue == CueState::Declared).count()
+        };
+        let standing = Standing {
+            receiving: up,
+            cue_pids: facts.programs.iter().map(cue).sum(),
+            jumps: counts.pcr_jumps + counts.pts_jumps + counts.signalled_discontinuities,
+        };
+        let markers = self.intake.ears.markers();
+        self.cues.stand(&self.plan.id, standing);
+        for marker in &markers {
+            self.cues.post(&self.plan.id, *marker);
+        }
+        if let Some(compare) = &mut self.compare {
+            compare.step(now.boot, &self.cues, standing, &markers, notes);
+            self.series.compared(report, compare);
+        }
+        self.series.fill(report, now, up.is_some(), &self.intake.ears, &states);
+    }
+}
+
+impl Session for Watch {
+    fn run<'a>(&'a mut self, tap: &'a Tap, quit: &'a Quit) -> Running<'a> {
+        Box::pin(self.watch(tap, quit))
+    }
+
+    fn fallen(&mut self, tap: &Tap) {
+        self.report(tap, Some(Signal::Down(Failure::Panic)));
+    }
+}
+
+/// Why a number is missing when there is no signal.
+fn why(failure: Failure) -> NoData {
+    match failure {
+        Failure::Silent | Failure::Feed(Reason::Hung) => NoData::Timeout,
+        Failure::Garbage => NoData::Malformed,
+        Failure::Panic => NoData::Stale,
+        Failure::Feed(Reason::Denied | Reason::InUse) => NoData::Denied,
+        Failure::Feed(Reason::NotFound | Reason::NoInterface | Reason::NoAddress) => NoData::NotPresent,
+        Failure::Feed(Reason::WrongKind) => NoData::Unsupported,
+        Failure::Feed(Reason::Eof | Reason::Other) => NoData::Unreachable,
+    }
+}

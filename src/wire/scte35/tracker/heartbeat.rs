@@ -1,0 +1,71 @@
+//! How often the sender shows that it lives (splice_null, §9.7.1; the standard sets no interval, so it is learned).
+
+use super::{Happening, Moment, duration_between};
+use std::time::Duration;
+
+/// Intervals whose median is believed, and how many there must be.
+const KEPT: usize = 8;
+const ENOUGH: usize = 3;
+/// Silence beyond so many intervals is an alarm.
+const MISSED: u32 = 3;
+
+#[derive(Debug, Default)]
+pub(super) struct Heartbeat {
+    /// Between splice_nulls, in ms, oldest first.
+    pub(super) intervals: Vec<u64>,
+    last_null: Option<Moment>,
+    last: Option<Moment>,
+    since: Option<Moment>,
+    lost: bool,
+}
+
+impl Heartbeat {
+    /// A section came.
+    pub(super) fn on(&mut self, at: Moment, null: bool, out: &mut Vec<Happening>) {
+        if null && let Some(before) = self.last_null.replace(at) {
+            if self.intervals.len() == KEPT {
+                self.intervals.remove(0);
+            }
+            self.intervals.push(u64::try_from(duration_between(before, at).as_millis()).unwrap_or(u64::MAX));
+        }
+        let age = self.age(at);
+        self.last = Some(at);
+        if std::mem::take(&mut self.lost) {
+            out.push(Happening::HeartbeatBack { age: age.unwrap_or_default() });
+        }
+    }
+
+    /// Takes up the intervals of an earlier run.
+    pub(super) fn learned(intervals: Vec<u64>) -> Self {
+        let skip = intervals.len().saturating_sub(KEPT);
+        Heartbeat { intervals: intervals.into_iter().skip(skip).collect(), ..Heartbeat::default() }
+    }
+
+    /// Tells once when silence has become too long; it counts from the first tick on.
+    pub(super) fn tick(&mut self, now: Moment, configured: Option<Duration>, out: &mut Vec<Happening>) {
+        let since = *self.since.get_or_insert(now);
+        let Some(interval) = configured.or(self.interval()) else { return };
+        let limit = configured.unwrap_or(interval * MISSED);
+        let age = duration_between(self.last.unwrap_or(since), now);
+        if age > limit && !self.lost {
+            self.lost = true;
+            out.push(Happening::HeartbeatLost { age, interval });
+        }
+    }
+
+    pub(super) fn lost(&self) -> bool {
+        self.lost
+    }
+    pub(super) fn age(&self, now: Moment) -> Option<Duration> {
+        self.last.map(|last| duration_between(last, now))
+    }
+    /// The median of the last intervals.
+    pub(super) fn interval(&self) -> Option<Duration> {
+        if self.intervals.len() < ENOUGH {
+            return None;
+        }
+        let mut sorted = self.intervals.clone();
+        sorted.sort_unstable();
+        Some(Duration::from_millis(sorted[sorted.len() / 2]))
+    }
+}
