@@ -4,8 +4,7 @@ use super::markers::Kind;
 use crate::base::label::Label;
 use crate::base::settings::{Table, show_duration};
 use crate::wire::scte35::Policy;
-use crate::world::feed::{Interface, Source};
-use std::net::{IpAddr, SocketAddr};
+use crate::world::feed::{self, Interface, Source};
 use std::path::PathBuf;
 use std::time::Duration;
 use url::Url;
@@ -91,18 +90,12 @@ impl Plan {
 }
 
 fn interface(table: &Table<'_>) -> Option<Interface> {
-    let text = table.text("interface")?;
-    if let Ok(address) = text.parse() {
-        return Some(Interface::Address(address));
+    let read = table.text("interface")?.parse();
+    if let Err(error) = &read {
+        let error: &feed::NoInterface = error;
+        table.mistake("interface", error.to_string(), "write a name that `ip link` shows");
     }
-    // dev_valid_name() of the kernel.
-    let fits = (1..=15).contains(&text.len())
-        && !matches!(text.as_str(), "." | "..")
-        && text.bytes().all(|b| b != b'/' && b != b':' && !b.is_ascii_whitespace());
-    if !fits {
-        table.mistake("interface", format!("{text:?} is no interface"), "write a name that `ip link` shows");
-    }
-    fits.then_some(Interface::Name(text))
+    read.ok()
 }
 
 /// The limits of the sub-table `[stream.expect]`, each under a name of [`Kind`].
@@ -136,7 +129,7 @@ fn source(table: &Table<'_>, written: &str, interface: Option<Interface>) -> Opt
     let path = || PathBuf::from(url.path());
     let (source, protocol) = match url.scheme() {
         "udp" | "rtp" => {
-            let Some(to) = address(&url) else {
+            let Some(to) = feed::address(url.host_str().unwrap_or(""), url.port().unwrap_or(0)) else {
                 return refuse(
                     "it has no address and port to listen on",
                     "write an address, not a name: a multicast group, 0.0.0.0 or an address of this machine",
@@ -174,11 +167,6 @@ fn source(table: &Table<'_>, written: &str, interface: Option<Interface>) -> Opt
         table.mistake("interface", "a file has no interface", "remove it");
     }
     Some((source, protocol))
-}
-
-fn address(url: &Url) -> Option<SocketAddr> {
-    let ip: IpAddr = url.host_str()?.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
-    Some(SocketAddr::new(ip, url.port().filter(|port| *port > 0)?))
 }
 
 impl Plan {
