@@ -1,9 +1,10 @@
-//! Transport streams over UDP, multicast, RTP and files, watched by the whole daemon.
+//! Transport streams over UDP, multicast, RTP, files, SRT and RTMP, watched by the whole daemon.
 
 mod breaks;
 mod encoder;
 mod inputs;
 mod plan;
+mod workers;
 
 use crate::support::brokers::{Broker, Heard, Subscriber};
 use crate::support::ts::clip::Clip;

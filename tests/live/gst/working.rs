@@ -4,7 +4,6 @@ use crate::support::gst;
 use crate::support::{Kid, free_port, wait};
 use std::future::poll_fn;
 use std::io::Write;
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -74,20 +73,6 @@ fn srt_encoder(dir: &Path, plugins: &Path, port: u16) -> Kid {
          uri=srt://127.0.0.1:{port}?mode=listener&passphrase={PASSPHRASE}"
     );
     gst::play(&mut gst::launch(dir, plugins), &pipeline)
-}
-
-/// An RTMP server on loopback.
-fn rtmp_server(dir: &Path, port: u16) -> Kid {
-    let config = dir.join("nginx.conf");
-    let text = format!(
-        "load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;\ndaemon off;\nmaster_process off;\npid {0}/nginx.pid;\n\
-         error_log stderr error;\nevents {{}}\nrtmp {{ server {{ listen 127.0.0.1:{port}; application live {{ live on; }} }} }}\n",
-        dir.display()
-    );
-    std::fs::write(&config, text).unwrap();
-    let server = Kid::spawn(Command::new("nginx").arg("-p").arg(dir).arg("-c").arg(&config));
-    wait("the RTMP server", Duration::from_secs(10), || TcpStream::connect(("127.0.0.1", port)).ok());
-    server
 }
 
 /// A worker that plays the encoder above, and has connected.
@@ -168,7 +153,7 @@ async fn an_encoder_that_stops_ends_the_stream_and_a_wrong_passphrase_is_denied(
 async fn frames_over_rtmp_are_counted() {
     let (dir, plugins, port) = (tempfile::tempdir().unwrap(), gst::built(), free_port());
     // nginx passes on what ffmpeg publishes. (ffmpeg's own server sends on a stream number that no player asked for.)
-    let _server = rtmp_server(dir.path(), port);
+    let _server = gst::rtmp_server(dir.path(), port);
     let mut publisher = Command::new("ffmpeg");
     publisher.args("-v error -re -f lavfi -i testsrc2=size=320x240:rate=25 -f lavfi -i sine".split(' '));
     publisher.args("-c:v libx264 -tune zerolatency -g 25 -c:a aac -f flv".split(' '));

@@ -86,11 +86,17 @@ fn an_encoder_that_turns_cues_into_private_data_is_an_alarm_that_says_so() {
 }
 
 #[test]
-fn live_cues_of_a_multiplexer_are_told_to_the_frame() {
-    let port = free_udp_port();
-    let node = Node::start(&format!("[[stream]]\nid = \"live\"\nurl = \"udp://127.0.0.1:{port}\"\n"));
+fn live_cues_of_a_multiplexer_are_told_to_the_frame_over_udp_and_srt() {
+    crate::support::gst::built();
+    let [udp, srt] = [(); 2].map(|()| free_udp_port());
+    let node = Node::start(&format!(
+        "[[stream]]\nid = \"udp\"\nurl = \"udp://127.0.0.1:{udp}\"\n\
+         [[stream]]\nid = \"srt\"\nurl = \"srt://127.0.0.1:{srt}?mode=listener\"\n",
+    ));
+    wait("the worker waits for a call", LONG, || super::workers::listens(srt).then_some(()));
     let mut command = Command::new("/usr/bin/python3");
-    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/streams/gst_cues.py")).args(["--port", &port.to_string()]);
+    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/streams/gst_cues.py")).args(["--port", &udp.to_string()]);
+    command.args(["--srt", &format!("srt://127.0.0.1:{srt}?mode=caller")]);
     let mut kid = Kid::spawn(command.stdout(Stdio::piped()));
     let lines = BufReader::new(kid.0.stdout.take().unwrap()).lines();
     let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::<Value>::new()));
@@ -100,23 +106,36 @@ fn live_cues_of_a_multiplexer_are_told_to_the_frame() {
             write.lock().unwrap().push(serde_json::from_str(&line).unwrap());
         }
     });
-    let closed = series("scte35_breaks_closed_total", "live", "how=\"return\"");
-    node.vedette.wait_value(&closed, Duration::from_secs(60), |n| n == 2.0);
-    let told = told.lock().unwrap().clone();
-    let (outs, ins) = (node.notes("live", "scte35.out"), node.notes("live", "scte35.in"));
-    assert_eq!((told.len(), outs.len(), ins.len()), (4, 2, 2), "{told:?} {outs:?} {ins:?}");
+    for way in ["udp", "srt"] {
+        let closed = series("scte35_breaks_closed_total", way, "how=\"return\"");
+        node.vedette.wait_value(&closed, Duration::from_secs(60), |n| n == 2.0);
+        told_to_the_frame(&node, way, &told.lock().unwrap());
+    }
+}
+
+/// What was told of a stream against what the multiplexer was told.
+fn told_to_the_frame(node: &Node, way: &str, told: &[Value]) {
+    let (outs, ins) = (node.notes(way, "scte35.out"), node.notes(way, "scte35.in"));
+    assert_eq!((told.len(), outs.len(), ins.len()), (4, 2, 2), "{way}: {told:?} {outs:?} {ins:?}");
     let number = |value: &Value, name: &str| value[name].as_f64().unwrap_or_else(|| panic!("{name} of {value}"));
     for (told, note) in told.iter().zip([&outs[0], &ins[0], &outs[1], &ins[1]]) {
         near("splice point", number(note, "pts_seconds"), number(told, "at") + 3600.0, 1e-3);
-        near("pre-roll", number(note, "preroll_arrival_seconds"), number(told, "at") - number(told, "sent"), 0.0401);
+        for clock in ["preroll_arrival_seconds", "preroll_declared_seconds"] {
+            near(
+                &format!("{clock} over {way}"),
+                number(note, clock),
+                number(told, "at") - number(told, "sent"),
+                0.0401,
+            );
+        }
     }
-    for (closed, length) in node.notes("live", "scte35.closed").iter().zip([5.0, 4.0]) {
+    for (closed, length) in node.notes(way, "scte35.closed").iter().zip([5.0, 4.0]) {
         near("length", number(closed, "actual_seconds"), length, 1e-6);
         near("planned", number(closed, "planned_seconds"), length, 1e-6);
     }
-    let points = node.notes("live", "scte35.splice_point");
+    let points = node.notes(way, "scte35.splice_point");
     let clean: Vec<_> = points.iter().map(|p| (&p["direction"], &p["verdict"])).collect();
-    assert!(clean.iter().all(|(_, verdict)| *verdict == "conditioned") && clean.len() == 4, "{points:?}");
-    assert!(node.of("scte35_sections_total", "live", "command=\"splice_null\"").unwrap() >= 4.0);
-    near("heartbeat", node.of("scte35_heartbeat_interval_seconds", "live", "").unwrap(), 5.0, 0.3);
+    assert!(clean.iter().all(|(_, verdict)| *verdict == "conditioned") && clean.len() == 4, "{way}: {points:?}");
+    assert!(node.of("scte35_sections_total", way, "command=\"splice_null\"").unwrap() >= 4.0);
+    near("heartbeat", node.of("scte35_heartbeat_interval_seconds", way, "").unwrap(), 5.0, 0.3);
 }
