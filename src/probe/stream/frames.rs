@@ -4,7 +4,7 @@
 use super::line::Broken;
 use super::metrics::CADENCE;
 use super::metrics::frames::{FrameSeries, Rates};
-use super::presence::{Failure, Presence, Signal};
+use super::presence::{ANSWER, Failure, Presence, Signal};
 use super::settings::Plan;
 use crate::base::clock::{Boot, Clock, Window};
 use crate::base::quit::Quit;
@@ -78,10 +78,10 @@ impl Tally {
     }
 
     fn signal(&self, now: Boot, stall: Duration) -> Signal {
-        match (self.last, now.since(self.last.unwrap_or(self.opened)) <= stall) {
-            (Some(_), true) => Signal::Up,
-            (None, true) => Signal::Waiting,
-            (_, false) => Signal::Down(Failure::Silent),
+        match self.last {
+            Some(at) if now.since(at) <= stall => Signal::Up,
+            None if now.since(self.opened) <= ANSWER => Signal::Waiting,
+            _ => Signal::Down(Failure::Silent),
         }
     }
 }

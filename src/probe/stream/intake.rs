@@ -2,7 +2,7 @@
 
 use super::address::Protocol;
 use super::ears::Ears;
-use super::presence::{Failure, Signal};
+use super::presence::{ANSWER, Failure, Signal};
 use crate::base::clock::Boot;
 use crate::base::label::Label;
 use crate::wire::record::{Record, Srt};
@@ -178,7 +178,8 @@ impl Intake {
             }
             return Signal::Waiting;
         }
-        if now.since(self.last_bytes.unwrap_or(self.opened)) > self.stall {
+        let limit = if self.protocol.by_worker() && self.last_bytes.is_none() { ANSWER } else { self.stall };
+        if now.since(self.last_bytes.unwrap_or(self.opened)) > limit {
             return Signal::Down(Failure::Silent);
         }
         Signal::Waiting

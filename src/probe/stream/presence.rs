@@ -7,6 +7,11 @@ use crate::metric::note::Note;
 use crate::metric::report::NoData;
 use crate::world::{feed, worker};
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A worker's first bytes may take this long: it learns its plugins on its first start, and SRT and RTMP ask for up to 5 s.
+/// Sooner its silence says nothing, and later it says itself what was wrong.
+pub(super) const ANSWER: Duration = Duration::from_secs(20);
 
 /// Why there is no signal.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]

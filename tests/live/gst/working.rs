@@ -65,24 +65,11 @@ impl Line {
     }
 }
 
-/// An encoder that serves SRT on loopback.
-fn srt_encoder(dir: &Path, plugins: &Path, port: u16) -> Kid {
-    let pipeline = format!(
-        "videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1 ! x264enc tune=zerolatency \
-         ! mpegtsmux alignment=7 ! srtsink wait-for-connection=false \
-         uri=srt://127.0.0.1:{port}?mode=listener&passphrase={PASSPHRASE}"
-    );
-    gst::play(&mut gst::launch(dir, plugins), &pipeline)
-}
-
 /// A worker that plays the encoder above, and has connected.
 async fn watched(dir: &Path) -> (Line, Kid) {
     let (plugins, port) = (gst::built(), free_port());
-    let encoder = srt_encoder(dir, &plugins, port);
+    let encoder = gst::srt_encoder(dir, port, PASSPHRASE);
     let url = format!("srt://127.0.0.1:{port}?passphrase={PASSPHRASE}");
-    wait("the encoder", Duration::from_secs(20), || {
-        std::fs::read_to_string("/proc/net/udp").unwrap().contains(&format!("0100007F:{port:04X} ")).then_some(())
-    });
     let mut line = Line::open(&plugins, &url);
     let ended = line.until(|heard| heard.connected).await;
     assert!(ended.is_none(), "{ended:?}");

@@ -5,7 +5,6 @@ use crate::support::ts::clip::Clip;
 use crate::support::ts::send::{Sending, Way, free_udp_port};
 use crate::support::vedette::files;
 use crate::support::{Kid, free_port, gst, wait};
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -13,21 +12,6 @@ const PASSPHRASE: &str = "c4n4ry-in-the-shaft";
 
 fn table(id: &str, url: &str) -> String {
     format!("[[stream]]\nid = \"{id}\"\nurl = \"{url}\"\n")
-}
-
-/// Sends a clip over and over by SRT, to whoever calls.
-fn srt_encoder(dir: &Path, port: u16) -> Kid {
-    let file = dir.join("clip.ts");
-    std::fs::write(&file, Clip::base().packets.as_flattened()).unwrap();
-    let mut command = Command::new("ffmpeg");
-    command.args(["-v", "error", "-nostdin", "-re", "-stream_loop", "-1", "-i"]).arg(file);
-    command.args(["-c", "copy", "-f", "mpegts"]);
-    let kid = Kid::spawn(
-        command
-            .arg(format!("srt://127.0.0.1:{port}?mode=listener&listen_timeout=-1&passphrase={PASSPHRASE}&pbkeylen=16")),
-    );
-    wait("the encoder listens", LONG, || listens(port).then_some(()));
-    kid
 }
 
 /// A UDP socket with this port is open on this machine.
@@ -74,7 +58,7 @@ fn a_worker_that_crashes_or_hangs_is_its_own_streams_reason_and_comes_back() {
     gst::built();
     let dir = tempfile::tempdir().unwrap();
     let (neighbour, port) = (free_udp_port(), free_udp_port());
-    let _encoder = srt_encoder(dir.path(), port);
+    let _encoder = gst::srt_encoder(dir.path(), port, PASSPHRASE);
     let mut node = Node::start(&format!(
         "{}{}",
         table("udp", &format!("udp://127.0.0.1:{neighbour}")),
@@ -154,7 +138,7 @@ fn a_wrong_passphrase_and_an_encoder_that_is_not_there_are_told_apart() {
     gst::built();
     let dir = tempfile::tempdir().unwrap();
     let (port, nobody) = (free_udp_port(), free_udp_port());
-    let _encoder = srt_encoder(dir.path(), port);
+    let _encoder = gst::srt_encoder(dir.path(), port, PASSPHRASE);
     let node = Node::start(&format!(
         "{}{}{}",
         table("stranger", &format!("srt://127.0.0.1:{port}?passphrase=not-the-passphrase")),

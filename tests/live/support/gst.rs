@@ -38,6 +38,21 @@ pub fn to_the_end(command: &mut Command, pipeline: &str) {
     assert!(out.status.success(), "{pipeline}: {}", String::from_utf8_lossy(&out.stderr));
 }
 
+/// An encoder that serves SRT on loopback to any number of callers, and listens: 25 pictures a second.
+pub fn srt_encoder(dir: &Path, port: u16, passphrase: &str) -> Kid {
+    let pipeline = format!(
+        "videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1 ! x264enc tune=zerolatency \
+         ! mpegtsmux alignment=7 ! srtsink wait-for-connection=false \
+         uri=srt://127.0.0.1:{port}?mode=listener&passphrase={passphrase}"
+    );
+    let encoder = play(&mut launch(dir, &built()), &pipeline);
+    let socket = format!("0100007F:{port:04X} ");
+    super::wait("the encoder", Duration::from_secs(30), || {
+        std::fs::read_to_string("/proc/net/udp").unwrap().contains(&socket).then_some(())
+    });
+    encoder
+}
+
 /// An RTMP server on loopback.
 pub fn rtmp_server(dir: &Path, port: u16) -> Kid {
     let config = dir.join("nginx.conf");
