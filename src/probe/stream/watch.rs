@@ -134,10 +134,7 @@ impl Watch {
         let now = self.clock.now();
         let mut notes = Vec::new();
         let facts = self.intake.monitor.facts(now.boot);
-        // In silence no table is missing: the missing signal is the alarm.
-        if facts.last_packet.is_some_and(|at| now.boot.since(at) <= CADENCE) {
-            self.intake.monitor.idle(now.boot);
-        }
+        // The monitor is not told of time without packets: then no table is missing, the missing signal is the alarm.
         let signal = known.unwrap_or_else(|| self.intake.signal(now.boot, facts.last_packet));
         let mut report = Report::new(Window { from: now.boot, to: now.boot });
         let up = self.judge(&mut report, signal, &facts, &now, &mut notes);
