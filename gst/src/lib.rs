@@ -1,7 +1,7 @@
 //! The tracer plugin: any GStreamer program reports its encoders, sinks and queues to Vedette, without a change to it.
 //!
 //! ```text
-//! GST_TRACERS="vedette(socket=/run/vedette/gst.sock,encoder=front)"
+//! GST_TRACERS="vedette(socket=/run/vedette-tracer/socket,encoder=front)"
 //! ```
 //!
 //! The hooks run inside the encoder's streaming threads. They add to relaxed atomics ([`slot`]) found through an index

@@ -1,9 +1,7 @@
 //! What stands between the parentheses of `GST_TRACERS="vedette(…)"`.
 
+use crate::tracer::SOCKET;
 use std::path::PathBuf;
-
-/// Where the daemon listens when nothing is said.
-const SOCKET: &str = "/run/vedette/gst.sock";
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct Settings {
