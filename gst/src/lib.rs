@@ -31,8 +31,8 @@ gstreamer::plugin_define!(
     plugin_init,
     env!("CARGO_PKG_VERSION"),
     "Apache 2.0",
-    "vedette-gst",
     "vedette",
+    "vedette-gst",
     "https://vedette.invalid/",
     "2026-11-21"
 );
