@@ -1,6 +1,9 @@
 //! What watching cameras costs: the daemon on N paced cameras, against a bare drain of the same bytes from the sockets,
-//! against retina alone, and against `ffmpeg -c copy -f null` per camera, one after another in one run. CPU time and memory are read from
-//! `/proc/<pid>`, so the servers, which run in another process, do not count.
+//! against retina alone, and against `ffmpeg -c copy -f null` per camera, one after another in one run. CPU time and memory
+//! are read from `/proc/<pid>`, so the servers, which run in another process, do not count.
+//!
+//! Never side by side: a wake-up that follows another one finds the processor awake and is cheaper, and that alone turns
+//! the order of two clients around.
 //!
 //!     cargo bench --bench cameras            32 and 64 cameras, 4 Mbit/s, 25 fps, 20 s each
 //!     CAMERAS=128 SECONDS=10 cargo bench --bench cameras
