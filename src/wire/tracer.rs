@@ -14,14 +14,16 @@
 use std::fmt;
 use std::fmt::Write;
 
-/// Where the daemon listens and the tracer sends when neither is told otherwise. Every user may enter the folder.
-pub const SOCKET: &str = "/run/vedette-tracer/socket";
 /// Bytes in a datagram at most: the kernel's default for a unix datagram is 208 KiB of socket buffer for all of them.
 pub const MOST_BYTES: usize = 60_000;
 /// Elements told at most; the rest is counted in `left_out`. A line is some 300 bytes, so that all fit.
 pub const MOST_ELEMENTS: usize = 128;
 /// Bytes of a name, of a factory's name and of the encoder's id at most.
 pub const MOST_NAME: usize = 64;
+
+/// Where the daemon listens and the tracer sends to, unless told otherwise. Every user may enter that folder; only the
+/// daemon may bind there.
+pub const SOCKET: &str = "/run/vedette-tracer/socket";
 
 const MAGIC: &str = "vedette-gst/1";
 
