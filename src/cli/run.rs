@@ -58,8 +58,8 @@ impl Run {
     }
 }
 
-async fn daemon(place: Place) -> Result<u8, Box<dyn std::error::Error>> {
-    let systemd = Arc::new(Systemd::open()?);
+/// The outside as it is.
+pub(super) fn world() -> std::io::Result<World> {
     let clock = Clock::new(clock::System);
     let world = World {
         net: Arc::new(net::Real::new(clock.clone())),
@@ -72,6 +72,12 @@ async fn daemon(place: Place) -> Result<u8, Box<dyn std::error::Error>> {
         feed: Arc::new(feed::Real::default()),
         inflow: Arc::new(inflow::Real::default()),
     };
+    Ok(world)
+}
+
+async fn daemon(place: Place) -> Result<u8, Box<dyn std::error::Error>> {
+    let systemd = Arc::new(Systemd::open()?);
+    let world = world()?;
     let hostname = service::hostname()?;
     match assemble::run(place, world, &hostname, systemd).await {
         Ok(()) => Ok(0),
