@@ -32,19 +32,21 @@ Examples:
   vedette probe recording.ts --json | tail -n 1 | jq .tr101290
   vedette probe udp://:5000 --json | jq -c 'select(.kind == \"scte35.out\")'
 
-Transport streams (udp, rtp, srt, files): programmes, PIDs with role, codec and bit rate, tables, TR 101 290 priority 1
-and 2, SCTE-35 cues and breaks. A datagram address is one to listen on; the encoder must send to it. A file is read as
+Transport streams (udp, rtp, srt, files): programmes, PIDs with role, codec and bit rate, tables, TR 101 290 priority 1 \
+and 2, SCTE-35 cues and breaks. A datagram address is one to listen on; the encoder must send to it. A file is read as \
 fast as it can be and timed by its own clock (PCR). Playlists and cameras: what the daemon's probes see of them.
 
-Cues are printed as they come: seconds since the begin, what it is, and its time as a 33-bit count of the 90 kHz clock
-with pts_adjustment in it, and in seconds. Repeats and heartbeats are counted only. With --json each line is an object:
-all cues and what comes of them (\"kind\": \"scte35.…\", \"hls.…\"), repeats and heartbeats too, and as the last line the
-summary (\"kind\": \"summary\") with \"verdict\": healthy, unhealthy or unreachable. Progress goes to a terminal only.
+Cues are printed as they come: seconds since the begin, what it is, and its time as a 33-bit count of the 90 kHz clock \
+with pts_adjustment in it, and in seconds. Repeats and heartbeats are counted only.
 
-Passwords, tokens and paths of a URL are never printed; a password in the URL stands in this machine's list of processes
+With --json each line is an object: all cues, repeats and heartbeats too, and what comes of them (\"kind\": \"scte35.…\" \
+or \"hls.…\"); the last line is the summary (\"kind\": \"summary\") with \"verdict\": healthy, unhealthy or unreachable. \
+Progress goes to a terminal only.
+
+Passwords, tokens and paths of a URL are never printed; a password in the URL stands in this machine's list of processes \
 while the look lasts. Ctrl-C ends the look early, with its summary.
 
-Exit code: 0 healthy; 1 unhealthy, the faults are named with what to do; 2 nothing to look at: not reachable, silent, no
+Exit code: 0 healthy; 1 unhealthy, the faults are named with what to do; 2 nothing to look at: not reachable, silent, no \
 such stream, or bad usage.";
 
 /// Look at a stream, a file, a playlist or a camera for a while, and say whether it is healthy

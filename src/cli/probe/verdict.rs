@@ -80,7 +80,9 @@ pub(super) fn text(shown: &str, outcome: &Outcome) -> String {
         }
         Err(nothing) => {
             let lines = wrap(nothing.hint, WIDTH - 2).join("\n  ");
-            format!("{shown}: {} ({})\n  {lines}\n", nothing.said, nothing.reason)
+            // Most errors name their reason themselves.
+            let reason = if nothing.said.contains(nothing.reason) { "" } else { &format!(" ({})", nothing.reason) };
+            format!("{shown}: {}{reason}\n  {lines}\n", nothing.said)
         }
     }
 }
