@@ -8,7 +8,7 @@ use crate::daemon::assemble::{self, Fatal, Place};
 use crate::daemon::config::Refused;
 use crate::world::listener::Address;
 use crate::world::service::{self, Systemd};
-use crate::world::{World, broker, clock, feed, files, inflow, net, process, rtsp};
+use crate::world::{World, broker, clock, feed, files, inflow, net, process, rtsp, worker};
 use clap::Args;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -70,6 +70,7 @@ pub(super) fn world() -> std::io::Result<World> {
         files: Arc::new(files::Disk),
         broker: Arc::new(broker::Mqtt),
         feed: Arc::new(feed::Real::default()),
+        worker: Arc::new(worker::process::Binary::default()),
         inflow: Arc::new(inflow::Real::default()),
     };
     Ok(world)
