@@ -16,7 +16,7 @@ pub(super) fn span(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match whole {
         0..120 => format!("{seconds:.1} s"),
-        120..7200 => format!("{} min {:02} s", whole / 60, whole % 60),
+        120..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
         _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
     }
 }
