@@ -263,7 +263,7 @@ impl<'a> Listening<'a> {
         let silent = now.since(last);
         Some(Heard {
             seconds: self.since_first(last),
-            stopped: (silent >= STALL).then(|| silent.as_secs_f64()),
+            stopped: (silent >= STALL).then_some(silent.as_secs_f64()),
             counts: self.monitor.counts(),
             sync: self.framer.counts(),
             facts,
