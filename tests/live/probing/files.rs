@@ -87,7 +87,7 @@ fn cues_are_told_with_their_adjusted_times_and_what_is_wrong_with_them_makes_the
     let cues = &summary["cues"];
     assert_eq!(
         (&cues["repeats"], &cues["damaged"], &cues["late"], &cues["open"]),
-        (&json!(1), &json!(1), &json!(1), &json!(0))
+        (&json!(1), &json!(1), &json!(3), &json!(0))
     );
     assert_eq!(codes(&summary["faults"]), ["crc", "cue_damaged", "cue_late", "cue_unconditioned"]);
 
@@ -106,7 +106,9 @@ fn losses_make_it_unhealthy_and_are_named_with_what_to_do() {
     let file = path.to_str().unwrap();
     let look = probe(&[file, "--json"]);
     let faults = look.ends(1).faults();
-    assert_eq!(faults[..2], ["continuity_count", "pcr_discontinuity_indicator"]);
+    for fault in ["continuity_count", "pcr_discontinuity_indicator"] {
+        assert!(faults.iter().any(|f| f == fault), "{fault} is not in {faults:?}");
+    }
     let summary = look.summary();
     assert_eq!((&summary["tr101290"]["continuity_count"], &summary["roles"]["video"]["lost"]), (&json!(2), &json!(2)));
     let text = probe(&[file]);
