@@ -23,6 +23,10 @@ fn a_break_without_a_return_is_told_once_though_the_daemon_stops_and_dies_meanwh
     node.wait("scte35_breaks", "feed", "state=\"overdue\"", |n| n == 1.0);
     near("it was overdue at", sending.seconds(), 16.0, 3.0);
     node.ear.until("the note", |heard| super::notes(heard, "feed", "scte35.overdue").pop());
+    // Killed between the announcement of the next break and its first picture, with that one known and this one open.
+    node.ear.until("the next break", |heard| {
+        super::notes(heard, "feed", "scte35.out").into_iter().find(|note| note["command"] == "time_signal")
+    });
     node.vedette.kill();
     node.vedette.start();
     node.wait("scte35_breaks", "feed", "state=\"overdue\"", |n| n == 1.0);
