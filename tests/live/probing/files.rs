@@ -92,7 +92,11 @@ fn cues_are_told_with_their_adjusted_times_and_what_is_wrong_with_them_makes_the
     assert_eq!(codes(&summary["faults"]), ["crc", "cue_damaged", "cue_late", "cue_unconditioned"]);
 
     let text = probe(&[file]);
-    text.ends(1).has("OUT      splice_insert event 7, pts ").has("for 5.000 s").has("UNUSABLE splice_insert: crc").has("UNHEALTHY");
+    text.ends(1)
+        .has("OUT      splice_insert event 7, pts ")
+        .has("for 5.000 s")
+        .has("UNUSABLE splice_insert: crc")
+        .has("UNHEALTHY");
     text.has("cue_late").has("let the automation send it earlier");
     let heartbeat = text.out.lines().any(|line| line.contains("splice_null") && line.contains(" s  cue"));
     assert!(!heartbeat, "a heartbeat is counted only");
