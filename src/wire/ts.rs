@@ -167,6 +167,13 @@ impl Monitor {
         }
     }
 
+    /// Time passes without packets: what is missing is counted. Once per second or so; a no-op by [`Timebase::Stream`].
+    pub fn idle(&mut self, now: Boot) {
+        if self.began.is_some() && self.options.timebase == Timebase::Arrival && now >= self.sweep_at {
+            self.sweep(now);
+        }
+    }
+
     /// The source was opened anew: continuity, clocks, tables and half sections are forgotten, counts stay, and so does
     /// which PIDs carried cues.
     pub fn restart(&mut self) {
