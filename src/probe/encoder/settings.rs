@@ -2,6 +2,7 @@
 
 use crate::base::label::Label;
 use crate::base::settings::Table;
+use crate::wire::tracer::SOCKET;
 use crate::world::inflow::Place;
 use crate::world::process::Wanted;
 use std::path::PathBuf;
@@ -10,8 +11,6 @@ use url::Url;
 
 /// Without an advance for this long an encoder is stalled: FFmpeg reports twice a second unless told otherwise.
 const STALL: Duration = Duration::from_secs(2);
-/// Where the tracer of GStreamer encoders sends to.
-const TRACER: &str = "/run/vedette-tracer/socket";
 /// Elements with series of their own.
 const ELEMENTS: usize = 16;
 
@@ -84,7 +83,7 @@ impl Plan {
             }
             Program::GStreamer => {
                 elements = element_names(table);
-                Some(Place::Unix(table.path("socket").unwrap_or_else(|| PathBuf::from(TRACER))))
+                Some(Place::Unix(table.path("socket").unwrap_or_else(|| PathBuf::from(SOCKET))))
             }
         };
         let command = table.text("process");

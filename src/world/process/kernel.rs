@@ -1,6 +1,6 @@
 //! What `/proc` and `/sys/fs/cgroup` say, under given roots. Everything here may hang.
 
-use super::{Identity, Usage, Wanted};
+use super::{Identity, State, Usage, Wanted};
 use crate::base::clock::Boot;
 use crate::metric::report::NoData;
 use procfs::ProcError;
@@ -59,7 +59,7 @@ fn process(proc: &Path, pid: i32) -> Result<Process, ProcError> {
 fn fits(proc: &Path, pid: i32, wanted: &Wanted) -> Result<Option<Identity>, ProcError> {
     let process = process(proc, pid)?;
     let stat = process.stat()?;
-    if stat.state == 'Z' {
+    if state(stat.state) == State::Dead {
         return Ok(None);
     }
     if let Some(unit) = &wanted.unit
@@ -120,9 +120,18 @@ pub(super) fn usage(proc: &Path, cgroup: &Path, who: Identity) -> Option<Usage> 
         resident: process.statm().map_or(stat.rss, |statm| statm.resident) * procfs::page_size(),
         threads: u64::try_from(stat.num_threads).unwrap_or(0),
         oom_score: process.oom_score().map(u64::from).map_err(|error| why(&error)),
-        zombie: stat.state == 'Z',
+        state: state(stat.state),
         cgroup_io: cgroup_io(proc, cgroup, who.pid),
     })
+}
+
+fn state(letter: char) -> State {
+    match letter {
+        'D' => State::Blocked,
+        'T' | 't' => State::Stopped,
+        'Z' | 'X' | 'x' => State::Dead,
+        _ => State::Live,
+    }
 }
 
 fn why(error: &ProcError) -> NoData {
@@ -190,6 +199,10 @@ mod tests {
         assert_eq!(found(&unit).youngest, Some(Identity { pid: 50, started: 200 }));
         let gate = Wanted { environment: Some(("CAMERA".into(), "gate".into())), ..wanted(&[]) };
         assert_eq!(found(&gate), Fitting::default());
+        let by_environment = Wanted { environment: Some(("CAMERA".into(), "yard".into())), ..wanted(&["/rec/gate-"]) };
+        assert_eq!(found(&by_environment).youngest, Some(Identity { pid: 50, started: 200 }));
+        let another = Wanted { unit: Some("recorder@yard.servic".into()), ..wanted(&[]) };
+        assert_eq!(found(&another), Fitting::default(), "a unit is named in full");
         let long = Wanted { command: "ffmpeg-of-the-north".into(), ..Wanted::default() };
         made(root.path(), 70, "ffmpeg-of-the-n", 1, &[], "/");
         assert_eq!(found(&long).count, 1, "the kernel keeps 15 bytes");

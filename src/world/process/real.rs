@@ -1,7 +1,7 @@
 //! The real process table, looked at on a thread that may hang: `cmdline` and `environ` wait for a lock that a process
 //! stuck in the kernel can hold.
 
-use super::{Identity, Look, Looking, Processes, Wanted, Watcher, kernel};
+use super::{Identity, Look, Looking, Processes, State as Doing, Wanted, Watcher, kernel};
 use crate::base::clock::{Boot, Clock};
 use crate::metric::report::NoData;
 use crate::world::peek;
@@ -84,7 +84,7 @@ impl Watcher for Following {
 /// Blocking.
 fn look(roots: &Roots, wanted: &Wanted, mut state: State, now: Boot) -> (State, Look) {
     let usage = |who: Identity| kernel::usage(&roots.proc, &roots.cgroup, who).map(|usage| (who, usage));
-    let alive = |found: &(Identity, super::Usage)| !found.1.zombie;
+    let alive = |found: &(Identity, super::Usage)| found.1.state != Doing::Dead;
     let mut found = state.who.and_then(usage).filter(alive);
     let pause = if found.is_some() { SEARCH_AGAIN } else { SEARCH };
     // A process that just went is looked for at once: a service manager may have started the next one.
