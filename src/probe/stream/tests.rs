@@ -36,7 +36,17 @@ struct Rig {
 }
 
 fn rig(text: &str, feed: &feed::script::Script, worker: &worker::script::Script, remembered: Option<String>) -> Rig {
-    let (sim, book) = (Sim::new(), Book::default());
+    rig_at(Sim::new(), text, feed, worker, remembered)
+}
+
+fn rig_at(
+    sim: Sim,
+    text: &str,
+    feed: &feed::script::Script,
+    worker: &worker::script::Script,
+    remembered: Option<String>,
+) -> Rig {
+    let book = Book::default();
     let (feed, worker) = (Arc::new(feed.clone()), Arc::new(worker.clone()));
     let world = World { feed, worker, ..World::scripted(sim.clock()) };
     let mut kit = Kit::new(world, book.clone(), Default::default(), Default::default());
@@ -135,7 +145,7 @@ async fn a_group_that_falls_silent_is_joined_anew_and_what_comes_then_continues_
 #[tokio::test]
 async fn a_source_that_cannot_be_had_has_its_reason_once_however_often_it_is_tried() {
     let feed = feed::script::Script::default();
-    for _ in 0..3 {
+    for _ in 0..4 {
         feed.act(&group(), Act::Refuse(feed::Reason::InUse));
     }
     let mut rig = rig(GROUP, &feed, &Default::default(), None);

@@ -25,11 +25,12 @@ async fn an_open_break_lives_through_a_restart_and_is_told_once_when_it_does_not
     assert_eq!(breaks(&before.after(10).await), [0.0, 1.0, 0.0]);
     assert_eq!((before.told("scte35.out").len(), before.told("scte35.opened").len()), (1, 1));
     let memory = before.memory.take().expect("an open break is remembered");
+    let sim = before.sim.clone();
     drop(before);
     // The stream went on meanwhile, without a cue from here on.
     let feed = feed::script::Script::default();
     feed.act(&group(), Act::Play(stream(&mut muxer, 60)));
-    let mut after = rig(GROUP, &feed, &Default::default(), Some(memory));
+    let mut after = rig_at(sim.clone(), GROUP, &feed, &Default::default(), Some(memory));
     assert_eq!(breaks(&after.after(3).await), [0.0, 1.0, 0.0]);
     assert_eq!(breaks(&after.after(35).await), [0.0, 0.0, 1.0]);
     assert_eq!((after.told("scte35.opened").len(), after.told("scte35.overdue").len()), (0, 1));
@@ -37,7 +38,8 @@ async fn an_open_break_lives_through_a_restart_and_is_told_once_when_it_does_not
     let memory = after.memory.take().expect("an overdue break is remembered");
     let feed = feed::script::Script::default();
     feed.act(&group(), Act::Play(stream(&mut muxer, 20)));
-    let mut last = rig(GROUP, &feed, &Default::default(), Some(memory));
+    drop(after);
+    let mut last = rig_at(sim, GROUP, &feed, &Default::default(), Some(memory));
     assert_eq!((breaks(&last.after(10).await), last.notes.len()), ([0.0, 0.0, 1.0], 0), "{:?}", last.notes);
 }
 

@@ -52,7 +52,7 @@ async fn a_caller_that_waits_for_an_answer_is_not_silent_and_each_end_has_its_re
         script.play(SRT, vec![(5 * SECOND, Said::End(end))]);
     }
     let mut rig = rig(&text(SRT), &Default::default(), &script, None);
-    assert_eq!(failures(&rig.after(4).await), []);
+    assert!(failures(&rig.after(4).await).is_empty());
     let page = rig.after(40).await;
     let told = ["denied", "hung", "not_installed", "silent", "unreachable"].map(|reason| (reason, 1.0));
     assert_eq!(failures(&page), told);
