@@ -58,8 +58,8 @@ impl Run {
     }
 }
 
-async fn daemon(place: Place) -> Result<u8, Box<dyn std::error::Error>> {
-    let systemd = Arc::new(Systemd::open()?);
+/// The outside as it is.
+pub(super) fn world() -> std::io::Result<World> {
     let clock = Clock::new(clock::System);
     let world = World {
         net: Arc::new(net::Real::new(clock.clone())),
@@ -73,6 +73,12 @@ async fn daemon(place: Place) -> Result<u8, Box<dyn std::error::Error>> {
         worker: Arc::new(worker::process::Binary::default()),
         inflow: Arc::new(inflow::Real::default()),
     };
+    Ok(world)
+}
+
+async fn daemon(place: Place) -> Result<u8, Box<dyn std::error::Error>> {
+    let systemd = Arc::new(Systemd::open()?);
+    let world = world()?;
     let hostname = service::hostname()?;
     match assemble::run(place, world, &hostname, systemd).await {
         Ok(()) => Ok(0),

@@ -15,6 +15,7 @@ mod faults;
 mod gst;
 mod packets;
 mod playlist;
+mod probing;
 mod reach;
 mod rules;
 mod service;

@@ -61,7 +61,7 @@ fn what_is_allocated_is_seen() {
 fn busiest() -> Vec<u8> {
     let one = |id: u8| {
         let upid = [&[0x0f, 100][..], &[0x80 | id; 100]].concat();
-        [&b"\x02\x75CUEI\0\0\0"[..], &[id, 0x7f, 0xbf], &upid, &[0x34, 1, 1]].concat()
+        [&b"\x02\x73CUEI\0\0\0"[..], &[id, 0x7f, 0xbf], &upid, &[0x34, 1, 1]].concat()
     };
     let descriptors: Vec<u8> = (0..34).flat_map(one).collect();
     let length = 11 + 5 + 2 + descriptors.len() + 4;

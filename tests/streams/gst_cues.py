@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A live encoder with SCTE-35 cues over UDP, and SRT too if asked, made of GStreamer. Says on stdout, one JSON line each,
-when a cue was handed to the multiplexer: `sent` is the running time of the picture before which it was, `at` that of its splice point, seconds.
-In the stream every time is 3600 s later. There is no sound: on a busy machine the multiplexer would wait for it with the
-pictures and not with the cues."""
+when a cue was handed to the multiplexer: `sent` is the running time of the picture before which it was, `at` that of its
+splice point, seconds. In the stream every time is 3600 s later. There is no sound: on a busy machine the multiplexer
+would wait for it with the pictures and not with the cues."""
 import argparse, json, sys
 import gi
 gi.require_version("Gst", "1.0")
