@@ -44,3 +44,6 @@ fn read(table: &Table<'_>) -> Option<Target> {
         }),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,7 +54,6 @@ enum End {
 
 impl Watch {
     pub(super) fn new(plan: Plan, kit: &mut Kit) -> Watch {
-        let output = plan.input.is_some();
         let options = Options { priority3: plan.priority3, timebase: Timebase::Arrival };
         let ears = Ears::new(kit.clock.clone(), plan.policy, kit.remembered());
         let compare = plan.input.clone().map(|input| Compare::new(input, plan.latency, plan.policy.preroll));
@@ -66,7 +65,7 @@ impl Watch {
             presence: Presence::default(),
             compare,
             signals: Signals::open(kit, &plan.id, plan.protocol, plan.priority3),
-            series: CueSeries::open(kit, &plan.id, &plan.expect, output),
+            series: CueSeries::open(kit, &plan),
             plan,
         }
     }
