@@ -106,13 +106,15 @@ fn losses_make_it_unhealthy_and_are_named_with_what_to_do() {
     let file = path.to_str().unwrap();
     let look = probe(&[file, "--json"]);
     let faults = look.ends(1).faults();
-    assert_eq!(faults[..2], ["continuity_count", "pcr_discontinuity_indicator"]);
+    for fault in ["continuity_count", "pcr_discontinuity_indicator"] {
+        assert!(faults.iter().any(|f| f == fault), "{fault} is not in {faults:?}");
+    }
     let summary = look.summary();
     assert_eq!((&summary["tr101290"]["continuity_count"], &summary["roles"]["video"]["lost"]), (&json!(2), &json!(2)));
     let text = probe(&[file]);
     text.ends(1).has("2 × TR 101 290 1.4").has("video 2").has("look at cables");
     // What was lost lies behind the part that is looked at.
-    probe(&[file, "--for", "4s"]).ends(0).has("4.0 s");
+    probe(&[file, "--for", "4s"]).ends(0).has("Verdict: HEALTHY");
 }
 
 #[test]
