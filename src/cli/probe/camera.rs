@@ -103,8 +103,8 @@ fn findings(watched: &Watched, ended: Option<Reason>) -> Vec<Finding> {
         add(
             "fps_low",
             format!("{fps:.1} frames a second come, {wanted:.1} should"),
-            "where it is dark, a long exposure explains it: set a shorter one; else look at the load of the camera (other \
-             viewers, analytics) and at its link",
+            "where it is dark, a long exposure explains it: set a shorter one; else look at the load of the camera \
+             (other viewers, analytics) and at its link",
         );
     }
     let kinds = matches!(watched.label("camera_stream_info", "codec").as_deref(), Some("h264" | "h265"));
@@ -112,8 +112,8 @@ fn findings(watched: &Watched, ended: Option<Reason>) -> Vec<Finding> {
         add(
             "no_keyframe",
             format!("no whole key frame came in {}", span(watched.seconds)),
-            "set the I-frame interval of the camera to a few seconds and switch its smart codec (H.264+, H.265+, Zipstream \
-             with dynamic GOP) off",
+            "set the I-frame interval of the camera to a few seconds and switch its smart codec (H.264+, H.265+, \
+             Zipstream with dynamic GOP) off",
         );
     }
     all

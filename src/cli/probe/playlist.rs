@@ -2,23 +2,30 @@
 
 use super::figures::{bitrate, span, table};
 use super::session::{self, Login, Watched};
-use super::stream::said;
-use super::target::NotATarget;
+use super::stream::{Listening, inside, said};
+use super::target::{NotATarget, Pace};
 use super::verdict::{Finding, Nothing, Outcome, Summary};
 use super::voice::Voice;
 use crate::base::base64;
 use crate::base::clock::Boot;
 use crate::base::quit::Quit;
+use crate::base::ring::Ring;
 use crate::metric::latest::Sample;
 use crate::metric::note::{Field, Note};
 use crate::metric::report::Report;
 use crate::probe::playlist::KIND;
+use crate::wire::ts::SYNC;
 use crate::world::World;
+use crate::world::net::{Ask, Asking, Fetched, Got, Net, Taker};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
+use url::Url;
 
 /// How long a playlist is looked at unless told otherwise: some segments of the usual length.
 const USUAL: Duration = Duration::from_secs(20);
+/// Pieces of segments that wait to be heard, of some KiB each; a beat takes them all.
+const WAITING: usize = 4096;
 /// As in the rule PlaylistSegmentSlow.
 const SLOW: f64 = 0.8;
 
@@ -31,8 +38,15 @@ pub(super) async fn look(
     stop: &Quit,
 ) -> Result<Outcome, NotATarget> {
     let limit = limit.unwrap_or(USUAL);
+    let clock = world.clock.clone();
+    let segments = Ring::new(WAITING);
+    let world = World { net: Arc::new(Tapped { net: world.net.clone(), segments: segments.clone() }), ..world };
+    let mut listening = Listening::new(&clock, voice, Pace::Read(None), None);
     let each = |report: Option<&Report>, samples: &[Sample], begun: Boot, since: f64| {
         let of = |name: &str| samples.iter().find(|s| *s.meta.family.name == *name).map(|s| s.value);
+        for piece in segments.take_now() {
+            listening.bytes(clock.boot(), &piece);
+        }
         for note in report.iter().flat_map(|r| &r.notes) {
             let at = note.at.since(begun).as_secs_f64();
             voice.tell(Some(line(at, note)), || object(at, note));
@@ -48,7 +62,48 @@ pub(super) async fn look(
         report.is_some() && (of("hls_up") == Some(0.0) || of("hls_playlist_ended") == Some(1.0))
     };
     let watched = session::watch(&KIND, url, login, world, limit, stop, each).await?;
-    Ok(outcome(&watched))
+    let mut outcome = outcome(&watched);
+    if let (Ok(summary), Some(heard)) = (&mut outcome, listening.end()) {
+        inside(&heard, summary);
+    }
+    Ok(outcome)
+}
+
+/// Stands between the probe and the network and lets the segments be heard that pass through.
+struct Tapped {
+    net: Arc<dyn Net>,
+    segments: Ring<Vec<u8>>,
+}
+
+impl Net for Tapped {
+    fn fetch<'a>(&'a self, ask: Ask<'a>, take: Taker<'a>) -> Asking<'a, Fetched> {
+        Box::pin(async move {
+            let mut is_stream = None;
+            let mut tapped = |bytes: &[u8]| {
+                // Playlists begin with `#`, ciphertext and fragmented MP4 mostly with anything else.
+                if *is_stream.get_or_insert(bytes.first() == Some(&SYNC)) {
+                    self.segments.push(bytes.to_vec());
+                }
+                take(bytes);
+            };
+            self.net.fetch(ask, &mut tapped).await
+        })
+    }
+    fn connect<'a>(&'a self, host: &'a str, port: u16, bound: Duration) -> Asking<'a, ()> {
+        self.net.connect(host, port, bound)
+    }
+    fn get<'a>(&'a self, url: &'a Url, bound: Duration) -> Asking<'a, Got> {
+        self.net.get(url, bound)
+    }
+    fn resolve<'a>(&'a self, name: &'a str, bound: Duration) -> Asking<'a, usize> {
+        self.net.resolve(name, bound)
+    }
+    fn default_routes(&self) -> Asking<'_, Vec<String>> {
+        self.net.default_routes()
+    }
+    fn carrier<'a>(&'a self, interface: &'a str) -> Asking<'a, bool> {
+        self.net.carrier(interface)
+    }
 }
 
 fn outcome(watched: &Watched) -> Outcome {

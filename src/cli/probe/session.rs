@@ -119,12 +119,12 @@ pub(super) async fn watch(
     let mut beat = pin!(clock.sleep(BEAT));
     let mut asked = pin!(stop.wait());
     let mut failed = None;
-    let mut over = false;
+    let (mut over, mut gone) = (false, false);
     while !over {
         let mut taken = Default::default();
         tokio::select! {
             ended = &mut running => {
-                (failed, over, taken) = (ended.err(), true, ring.take_now());
+                (failed, over, gone, taken) = (ended.err(), true, true, ring.take_now());
             }
             reports = ring.take() => taken = reports,
             () = &mut asked => over = true,
@@ -142,7 +142,7 @@ pub(super) async fn watch(
     }
     let seconds = clock.boot().since(begun).as_secs_f64();
     quitter.quit();
-    if failed.is_none() {
+    if !gone {
         // A camera is told that we leave; one that does not answer is left all the same.
         let _left = clock.within(GOOD_BYE, running).await;
     }

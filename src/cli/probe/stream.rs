@@ -21,7 +21,7 @@ use crate::wire::ts::{
 };
 use crate::world::World;
 use crate::world::feed::{self, Event, Feed, Source};
-use crate::world::worker::{self, Spawn, Worker};
+use crate::world::worker::{self, Worker};
 use ears::Ears;
 use std::future::poll_fn;
 use std::pin::pin;
@@ -130,17 +130,18 @@ pub(super) struct Listening<'a> {
 }
 
 impl<'a> Listening<'a> {
-    pub(super) fn new(clock: &'a Clock, voice: &'a Voice, stream: &Stream, limit: Option<Duration>) -> Listening<'a> {
-        let live = stream.pace == Pace::Live;
+    /// Bytes cut anywhere; datagrams are for [`look`].
+    pub(super) fn new(clock: &'a Clock, voice: &'a Voice, pace: Pace, limit: Option<Duration>) -> Listening<'a> {
+        let live = pace == Pace::Live;
         let timebase = if live { Timebase::Arrival } else { Timebase::Stream };
         Listening {
             clock,
             voice,
             live,
-            datagram: matches!(stream.from, From::Source(Source::Udp { .. })),
-            rtp: stream.rtp,
+            datagram: false,
+            rtp: false,
             limit,
-            length: if let Pace::Read(length) = stream.pace { length } else { None },
+            length: if let Pace::Read(length) = pace { length } else { None },
             framer: Box::default(),
             monitor: Monitor::new(Options { priority3: false, timebase }),
             ears: Ears::new(clock.clone()),
@@ -335,12 +336,13 @@ pub(super) async fn look(
         From::Source(source) => {
             world.feed.open(source, clock).await.map(Input::Feed).map_err(|broken| unopened(&broken))?
         }
-        From::Worker(url) => worker::process::Binary::default()
-            .spawn(url, clock)
-            .map(Input::Worker)
-            .map_err(|broken| refused(&broken))?,
+        From::Worker(url) => world.worker.spawn(url, clock).map(Input::Worker).map_err(|broken| refused(&broken))?,
     };
-    let mut listening = Listening::new(clock, voice, target, limit);
+    let mut listening = Listening {
+        datagram: matches!(target.from, From::Source(Source::Udp { .. })),
+        rtp: target.rtp,
+        ..Listening::new(clock, voice, target.pace, limit)
+    };
     let begun = clock.boot();
     let ended = follow(&mut listening, &mut input, live.then_some(limit).flatten(), stop).await;
     let waited = clock.boot().since(begun).as_secs_f64();
@@ -362,6 +364,15 @@ fn summary(heard: &Heard, ended: Option<Nothing>) -> Summary {
         text: text::text(heard),
         data: json::data(heard),
     }
+}
+
+/// Adds what a playlist's segments hold to what is known of the playlist. How often tables and clocks come says nothing of
+/// segments, and the playlist probe counts the errors that do.
+pub(super) fn inside(heard: &Heard, summary: &mut Summary) {
+    summary.text.push_str(&text::inside(heard));
+    summary.findings.extend(health::cues(heard));
+    let data = json::data(heard).into_iter();
+    summary.data.extend(data.filter(|(name, _)| matches!(name.as_str(), "stream" | "programmes" | "pids" | "cues")));
 }
 
 /// Follows the input to its end, or until nothing more is wanted.

@@ -43,15 +43,14 @@ pub(super) enum Pace {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NotATarget {
     #[error(
-        "the target is no URL that can be read; write udp://, rtp://, srt://, rtsp:// or http(s)://, or the path of a file"
+        "the target is no URL that can be read; write udp://, rtp://, srt://, rtsp:// or http(s)://…/x.m3u8, or a path"
     )]
     Unreadable,
-    #[error(
-        "{0}:// cannot be looked at; write udp://, rtp://, srt://, rtsp:// or http(s)://…/x.m3u8, or the path of a file"
-    )]
+    #[error("{0}:// cannot be looked at; write udp://, rtp://, srt://, rtsp:// or http(s)://…/x.m3u8, or a path")]
     Scheme(String),
     #[error(
-        "{0}:// needs an address and a port to listen on: a multicast group, or an address of this machine, such as {0}://239.1.1.1:5000 or {0}://:5000"
+        "{0}:// needs an address and a port to listen on: a multicast group, or an address of this machine, such as \
+         {0}://239.1.1.1:5000 or {0}://:5000"
     )]
     Address(&'static str),
     #[error("--interface chooses where a multicast group is joined; this target is none")]

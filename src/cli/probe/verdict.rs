@@ -22,7 +22,7 @@ pub(super) struct Finding {
 /// The look was taken.
 #[derive(Debug, Default)]
 pub(super) struct Summary {
-    /// How long was looked, in seconds: of the clock on the wall, or of the stream where it does not come at its own pace.
+    /// How long was looked, in seconds, by the stream's own time where it does not come at its own pace.
     pub(super) seconds: f64,
     pub(super) findings: Vec<Finding>,
     /// What was seen, as text.

@@ -40,7 +40,7 @@ pub(super) fn findings(heard: &Heard) -> Vec<Finding> {
         all.some(true, kind.label(), n, &said, hint);
     }
     programmes(heard, &mut all);
-    cues(heard, &mut all);
+    all.0.extend(cues(heard));
     all.0
 }
 
@@ -157,7 +157,9 @@ fn programmes(heard: &Heard, all: &mut Findings) {
     }
 }
 
-fn cues(heard: &Heard, all: &mut Findings) {
+/// What is wrong with the cues and the breaks they make.
+pub(super) fn cues(heard: &Heard) -> Vec<Finding> {
+    let mut all = Findings(Vec::new());
     let sum = |of: &dyn Fn(&crate::wire::scte35::Counts) -> u64| heard.ears.counts().map(of).sum::<u64>();
     let (bad, defects) = heard.ears.bad;
     all.some(
@@ -247,6 +249,7 @@ fn cues(heard: &Heard, all: &mut Findings) {
     );
     let open: u64 = heard.ears.states(heard.now).iter().map(|s| s.open).sum();
     all.some(false, "cue_open", open, "a break was still open at the end", "look longer with --for to see it end");
+    all.0
 }
 
 fn least(heard: &Heard) -> String {

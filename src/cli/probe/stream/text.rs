@@ -13,18 +13,22 @@ use std::collections::BTreeMap;
 const DRIFT: f64 = 0.1;
 
 pub(super) fn text(heard: &Heard) -> String {
+    let programmes: Vec<_> = heard.facts.programs.iter().map(programme).collect();
     let mut text = stream(heard);
-    let mut part = |title: &str, right: &[usize], rows: Vec<Vec<String>>| {
-        if !rows.is_empty() {
-            text.push('\n');
-            text.push_str(&table(title, right, &rows));
-        }
-    };
-    part("Programmes", &[], heard.facts.programs.iter().map(programme).collect());
-    part("PIDs", &[1, 5], pids(heard));
-    part("TR 101 290", &[], indicators(heard));
-    part("Cues (SCTE-35)", &[], cues(heard));
+    text.push_str(&part("Programmes", &[], &programmes));
+    text.push_str(&part("PIDs", &[1, 5], &pids(heard)));
+    text.push_str(&part("TR 101 290", &[], &indicators(heard)));
+    text.push_str(&part("Cues (SCTE-35)", &[], &cues(heard)));
     text
+}
+
+/// Of the segments of a playlist.
+pub(super) fn inside(heard: &Heard) -> String {
+    part("PIDs in the segments", &[1, 5], &pids(heard)) + &part("Cues (SCTE-35) in the segments", &[], &cues(heard))
+}
+
+fn part(title: &str, right: &[usize], rows: &[Vec<String>]) -> String {
+    if rows.is_empty() { String::new() } else { format!("\n{}", table(title, right, rows)) }
 }
 
 fn stream(heard: &Heard) -> String {
