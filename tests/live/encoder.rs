@@ -258,6 +258,16 @@ fn peek(dir: &TempDir) -> (Kid, std::path::PathBuf) {
     (kid, socket)
 }
 
+/// A camera over TCP that waits for whoever comes.
+fn tcp_source(port: u16) -> Kid {
+    let source = Kid::spawn(ffmpeg(&SOURCE).args(["mpegts", &format!("tcp://127.0.0.1:{port}?listen=1")]));
+    wait("the source listens", SOON, || {
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        table.contains(&format!("0100007F:{port:04X} 00000000:0000 0A")).then_some(())
+    });
+    source
+}
+
 #[test]
 fn an_encoder_without_our_flags_is_measured_through_vedette_peek_and_denied_without() {
     // SAFETY: geteuid(2) cannot fail and takes nothing.
@@ -267,12 +277,8 @@ fn an_encoder_without_our_flags_is_measured_through_vedette_peek_and_denied_with
     }
     let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
     let (peeker, socket) = peek(&dir);
+    let source = tcp_source(port);
     let address = format!("tcp://127.0.0.1:{port}");
-    let source = Kid::spawn(ffmpeg(&SOURCE).args(["mpegts", &format!("{address}?listen=1")]));
-    wait("the source listens", SOON, || {
-        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-        table.contains(&format!("0100007F:{port:04X} 00000000:0000 0A")).then_some(())
-    });
     let output = dir.path().join("yard-%03d.ts");
     let copy = ["-i", &address, "-c", "copy", "-f", "segment", "-segment_time", "60", text(&output)];
     let mut command = Command::new("setpriv");
@@ -295,6 +301,40 @@ fn an_encoder_without_our_flags_is_measured_through_vedette_peek_and_denied_with
     assert!(watching.latest.lock().unwrap().no_data(NoData::Denied) > 0);
     assert_eq!(watching.of("up", ""), Some(1.0));
     assert!(watching.of("process_cpu_seconds_total", "").is_some(), "what everybody may read stays");
+}
+
+#[test]
+fn an_encoder_whose_input_sends_nothing_is_starved_and_one_that_is_stopped_is_not() {
+    // SAFETY: geteuid(2) cannot fail and takes nothing.
+    if unsafe { libc::geteuid() } != 0 {
+        eprintln!("skipped: vedette-peek needs capabilities, which only root can give");
+        return;
+    }
+    let (dir, input, port) = (tempfile::tempdir().unwrap(), free_port(), free_port());
+    let (_peeker, socket) = peek(&dir);
+    let source = tcp_source(input);
+    let progress = format!("udp://127.0.0.1:{port}");
+    let address = format!("tcp://127.0.0.1:{input}");
+    let read = ["-probesize", "100000", "-analyzeduration", "500000", "-progress", &progress, "-i", &address];
+    let encoder = Kid::spawn(ffmpeg(&read).args(["-c", "copy", "-f", "mpegts", "/dev/null"]));
+    let watching = Watching::start(&format!("[[encoder]]\nid = \"yard\"\nprogress = {progress:?}\n"), &socket);
+    let fault = |cause: &str, value| {
+        // Labels stand in the order of their names.
+        let series = format!("encoder_fault{{camera_id=\"yard\",cause=\"{cause}\",encoder_id=\"yard\"}}");
+        let of = || watching.page().into_iter().find(|(name, _)| *name == series).map(|(_, value)| value);
+        wait(&series, SOON, || of().filter(|v| *v == value));
+    };
+    watching.is("advancing", 1.0, SOON);
+    fault("starved", 0.0);
+    signal(&source, libc::SIGSTOP);
+    fault("starved", 1.0);
+    signal(&source, libc::SIGCONT);
+    watching.is("advancing", 1.0, SOON);
+    fault("starved", 0.0);
+    signal(&encoder, libc::SIGSTOP);
+    watching.is("advancing", 0.0, SOON);
+    fault("stopped", 1.0);
+    fault("starved", 0.0);
 }
 
 #[test]
