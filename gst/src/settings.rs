@@ -37,4 +37,13 @@ mod tests {
         let both = Settings { socket: "/tmp/a b.sock".into(), encoder: "front".to_owned() };
         assert_eq!(parse(" encoder=front , socket=/tmp/a b.sock"), both);
     }
+
+    #[test]
+    fn the_drop_in_for_systemd_says_what_is_the_default() {
+        let drop_in = include_str!("../../config/systemd/gstreamer-encoder.conf");
+        let line = drop_in.lines().find_map(|line| line.strip_prefix("Environment=\"GST_TRACERS=vedette(")).unwrap();
+        let said = parse(line.strip_suffix(")\"").unwrap());
+        assert_eq!(said, Settings { socket: SOCKET.into(), encoder: "front".to_owned() });
+        assert!(drop_in.contains(&format!("UNIX-RECV:{SOCKET} ")), "how to look at it");
+    }
 }

@@ -79,13 +79,14 @@ fn what_the_box_exports_answers_in_a_prometheus_as_it_was_on_the_page() {
 fn the_fields_own_tools_accept_every_file_that_is_shipped_for_them() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(dir.path().join("rules/vedette")).unwrap();
-    for entry in std::fs::read_dir("config/rules").unwrap().flatten() {
+    let files: Vec<_> = std::fs::read_dir("config/rules").unwrap().flatten().collect();
+    for entry in &files {
         std::fs::copy(entry.path(), dir.path().join("rules/vedette").join(entry.file_name())).unwrap();
     }
     std::fs::copy("config/prometheus/prometheus.yml", dir.path().join("prometheus.yml")).unwrap();
     let config = dir.path().join("prometheus.yml").display().to_string();
     let (content, said) = promtool(&["check", "config", &config], "");
-    assert!(content && said.contains("3 rule files found"), "{said}");
+    assert!(content && said.contains(&format!("{} rule files found", files.len())), "{said}");
     let amtool =
         Command::new("amtool").args(["check-config", "config/alertmanager/alertmanager.yml"]).output().unwrap();
     assert!(amtool.status.success(), "{}", String::from_utf8_lossy(&amtool.stderr));

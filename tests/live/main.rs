@@ -16,6 +16,7 @@ mod faults;
 mod gst;
 mod packets;
 mod playlist;
+mod probing;
 mod reach;
 mod rules;
 mod service;

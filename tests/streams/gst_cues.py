@@ -11,6 +11,7 @@ from gi.repository import Gst, GLib, GstMpegts
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--port", type=int, required=True)
 parser.add_argument("--host", default="127.0.0.1")
+parser.add_argument("--repeat", type=float, help="begin the plan again every so many seconds, more than 27")
 args = parser.parse_args()
 
 PID = 500
@@ -34,11 +35,13 @@ plan = list(PLAN)
 def picture(pad, info):
     now = info.get_buffer().pts / Gst.SECOND - X264
     if plan and now >= plan[0][0]:
-        _, what, at, duration = plan.pop(0)
+        at_first, what, at, duration = plan.pop(0)
+        if args.repeat:
+            plan.append((at_first + args.repeat, what, at + args.repeat, duration))
         if what == "out":
-            sit = GstMpegts.scte_splice_out_new(7, at * Gst.SECOND, duration * Gst.SECOND)
+            sit = GstMpegts.scte_splice_out_new(7, int(at * Gst.SECOND), duration * Gst.SECOND)
         else:
-            sit = GstMpegts.scte_splice_in_new(7, at * Gst.SECOND)
+            sit = GstMpegts.scte_splice_in_new(7, int(at * Gst.SECOND))
         section = GstMpegts.section_from_scte_sit(sit, PID)
         mux.send_event(GstMpegts.event_new_mpegts_section(section))
         print(json.dumps({"what": what, "sent": now, "at": at, "duration": duration}), flush=True)

@@ -2,7 +2,7 @@
 
 use crate::base::label::Label;
 use crate::base::settings::Table;
-use crate::wire::tracer;
+use crate::wire::tracer::SOCKET;
 use crate::world::inflow::Place;
 use crate::world::process::Wanted;
 use std::path::PathBuf;
@@ -94,7 +94,7 @@ impl Plan {
             }
             Program::GStreamer => {
                 elements = element_names(table);
-                Some(Place::Unix(table.path("socket").unwrap_or_else(|| PathBuf::from(tracer::SOCKET))))
+                Some(Place::Unix(table.path("socket").unwrap_or_else(|| PathBuf::from(SOCKET))))
             }
         };
         let command = table.text("process");

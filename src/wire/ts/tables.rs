@@ -1,5 +1,6 @@
 //! PAT, PMT, CAT and SI as they come, what they say each PID is for, and which of them have not come.
 
+use super::clock::Clock;
 use super::counts::{Counts, Indicator, Role};
 use super::limits::{self, Due};
 use super::slot::{NOBODY, OWNERS, Slot, Timed, Work};
@@ -289,13 +290,15 @@ impl Monitor {
                     slot.role = Role::Pcr;
                 }
                 slot.own(number);
-                slot.clock.get_or_insert_default();
+                slot.clock.get_or_insert_with(|| Box::new(Clock::new(at)));
                 clocks.push(pid);
             }
         }
         for slot in &mut self.slots {
             slot.retire(clocks.contains(&slot.pid));
         }
+        // And the one in hand, from which the table of now came.
+        self.gathered = 1 + self.slots.iter().filter(|slot| slot.sections.is_some()).count();
         self.tables = tables;
     }
 }
@@ -308,8 +311,9 @@ impl Slot {
             Box::new(Timed::new(from))
         });
         if let Kind::Video(codec) = kind {
-            if timed.scanner.as_ref().is_none_or(|s| s.codec() != codec) {
-                timed.scanner = Scanner::new(codec).map(Box::new).filter(|_| *videos < MOST_VIDEOS);
+            let same = timed.scanner.take().filter(|scanner| scanner.codec() == codec);
+            if *videos < MOST_VIDEOS {
+                timed.scanner = same.or_else(|| Scanner::new(codec).map(Box::new));
             }
             *videos += usize::from(timed.scanner.is_some());
         } else {
@@ -338,7 +342,12 @@ fn crc(section: &[u8]) -> Option<u32> {
 }
 
 impl Counts {
-    pub(super) fn scrambled_table(&mut self, pid: u16) {
-        self.err(if pid == 0 { Indicator::Pat } else { Indicator::Pmt }, 1);
+    /// A scrambled packet where tables belong: 1.3.a, 1.5.a. Of a CAT or of SI the report says nothing.
+    pub(super) fn scrambled_table(&mut self, pid: u16, role: Role) {
+        match (pid, role) {
+            (0, _) => self.err(Indicator::Pat, 1),
+            (FIRST_FREE.., Role::Psi) => self.err(Indicator::Pmt, 1),
+            _ => {}
+        }
     }
 }

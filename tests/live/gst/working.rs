@@ -5,6 +5,7 @@ use crate::support::{Kid, free_port, wait};
 use std::future::poll_fn;
 use std::io::Write;
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -146,6 +147,8 @@ async fn a_transport_stream_over_srt_comes_whole_and_timed_and_the_passphrase_st
         let public = std::fs::read(format!("/proc/{}/{file}", worker())).unwrap();
         assert!(!String::from_utf8_lossy(&public).contains(PASSPHRASE), "{file}");
     }
+    let first_to_go = std::fs::read_to_string(format!("/proc/{}/oom_score_adj", worker())).unwrap();
+    assert_eq!(first_to_go.trim(), "500", "one stream goes before the daemon when memory runs out");
 }
 
 #[tokio::test]
@@ -212,6 +215,34 @@ async fn a_worker_that_crashes_hangs_or_is_not_there_is_a_reason_and_leaves_noth
     clock.within(Duration::from_secs(5), gone).await.expect("killed, though it was stopped, and reaped");
     let missing = Binary::at("/no/such/vedette-gst").spawn(&Secret::new("srt://127.0.0.1:9"), &Clock::new(System));
     assert_eq!(missing.err().unwrap().reason, Reason::NotInstalled);
+}
+
+/// A program in place of the worker.
+async fn stand_in(dir: &Path, script: &str) -> Broken {
+    let program = dir.join("stand-in");
+    std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let clock = Clock::new(System);
+    let worker = Binary::at(program).spawn(&Secret::new("srt://127.0.0.1:9"), &clock).unwrap();
+    Line { clock, worker, heard: Heard::default() }.end().await
+}
+
+#[tokio::test]
+async fn a_worker_that_talks_nonsense_or_ends_without_a_word_is_a_reason_too() {
+    let dir = tempfile::tempdir().unwrap();
+    for (script, reason) in [
+        ("echo what libraries print on standard output", Reason::Garbled),
+        (r"printf '\010\0\0\0\001\0\0\0\0\0\0\0\0\002\0\0\0\0\0\0\0'; sleep 60", Reason::Garbled), // version 2
+        (r"printf '\010\0\0\0\001\0\0\0\0\0\0\0\0\001\0\0'", Reason::Crashed),                     // cut in its hello
+        ("exit 3", Reason::Crashed),
+        ("exit 127", Reason::NotInstalled), // the dynamic loader's, when GStreamer is not there
+    ] {
+        assert_eq!(stand_in(dir.path(), script).await.reason, reason, "{script}");
+    }
+    let data = dir.path().join("stand-in");
+    std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let refused = Binary::at(data).spawn(&Secret::new("srt://127.0.0.1:9"), &Clock::new(System));
+    assert_eq!(refused.err().unwrap().reason, Reason::Denied);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use super::super::compare::{Compare, Outcome};
 use super::super::ears::Ears;
 use super::super::markers::Kind;
-use super::CADENCE;
+use super::{CADENCE, ID, counter};
 use crate::base::clock::{Boot, Dated, Now};
 use crate::base::label::Label;
 use crate::metric::book::Series;
@@ -22,11 +22,6 @@ const PREROLLS: &[f64] = &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 3
 /// Around the usual lengths of avails and blocks of them.
 const BREAKS_BOUNDS: &[f64] = &[5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 240.0, 300.0, 600.0];
 
-const ID: [&str; 1] = ["stream_id"];
-
-const fn counter(name: &'static str, help: &'static str) -> Desc<1> {
-    Desc::counter(name, Unit::Count, ID, help)
-}
 const fn by(name: &'static str, label: &'static str, help: &'static str) -> Desc<2> {
     Desc::counter(name, Unit::Count, ["stream_id", label], help)
 }
