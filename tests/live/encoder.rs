@@ -318,7 +318,7 @@ fn an_encoder_whose_input_sends_nothing_is_starved_and_one_that_is_stopped_is_no
     let read = ["-probesize", "100000", "-analyzeduration", "500000", "-progress", &progress, "-i", &address];
     let encoder = Kid::spawn(ffmpeg(&read).args(["-c", "copy", "-f", "mpegts", "/dev/null"]));
     let watching = Watching::start(&format!("[[encoder]]\nid = \"yard\"\nprogress = {progress:?}\n"), &socket);
-    let fault = |cause: &str, value| {
+    let fault = |cause: &str, value: f64| {
         // Labels stand in the order of their names.
         let series = format!("encoder_fault{{camera_id=\"yard\",cause=\"{cause}\",encoder_id=\"yard\"}}");
         let of = || watching.page().into_iter().find(|(name, _)| *name == series).map(|(_, value)| value);
