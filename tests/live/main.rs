@@ -11,6 +11,7 @@ mod canary;
 mod central;
 mod crowd;
 mod encoder;
+mod encoding_story;
 mod faults;
 mod gst;
 mod packets;

@@ -41,6 +41,12 @@ static FAULT: Desc<3> = Desc::gauge(
     ["encoder_id", "camera_id", "cause"],
     "1 for the cause for which it does not do its work, else 0. No process: missing (never seen), ended (in order), died (killed, crashed, out of memory), gone (nothing tells how); with a process: stopped (by a signal or debugger), blocked (in the kernel, on a disk or mount), starved (its TCP input sends nothing; needs vedette-peek), stalled (none of these)",
 );
+static STREAM_DOWN: Desc<3> = Desc::gauge(
+    "encoder_stream_down",
+    Unit::Count,
+    ["encoder_id", "camera_id", "stream_id"],
+    "1 while encoder_fault explains that this stream, which it sends, has no signal; else 0",
+);
 static FPS: Desc<2> = Desc::gauge(
     "encoder_fps",
     Unit::PerSecond,
@@ -236,6 +242,7 @@ pub(super) static FAMILIES: &[Family] = &[
     ADVANCING.family(),
     WRITING.family(),
     FAULT.family(),
+    STREAM_DOWN.family(),
     FPS.family(),
     BITRATE.family(),
     SPEED.family(),
@@ -312,6 +319,8 @@ pub(super) struct Sheet {
     pub(super) writing: Series,
     /// By place in [`Fault::ALL`].
     pub(super) fault: Vec<Series>,
+    /// By place in the plan.
+    pub(super) streams: Vec<Series>,
     pub(super) fps: Series,
     pub(super) bitrate: Series,
     pub(super) speed: Series,
@@ -390,6 +399,7 @@ impl Sheet {
             advancing: kit.read(&ADVANCING, e, CADENCE),
             writing: kit.read(&WRITING, e, CADENCE),
             fault: Fault::ALL.iter().map(|fault| kit.read(&FAULT, [id, camera, fault.label()], CADENCE)).collect(),
+            streams: plan.streams.iter().map(|stream| kit.read(&STREAM_DOWN, [id, camera, stream], CADENCE)).collect(),
             fps: kit.read(&FPS, e, CADENCE),
             bitrate: kit.read(&BITRATE, e, CADENCE),
             speed: kit.read(&SPEED, e, CADENCE),

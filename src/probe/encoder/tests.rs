@@ -233,12 +233,14 @@ async fn a_clean_end_is_not_a_kill_and_neither_leaves_old_numbers() {
 
 #[tokio::test]
 async fn what_the_kernel_says_of_a_process_that_stands_still_is_the_cause() {
-    let mut rig = rig(FFMPEG);
+    let mut rig = rig(&format!("{FFMPEG}streams = [\"feed\"]\n"));
     rig.pass(1000).await;
     assert_eq!(rig.faults().await, ["missing"]);
+    assert_eq!(rig.of("encoder_stream_down{,stream_id=\"feed\"}").await, Some(1.0));
     rig.process(look(7, 1));
     rig.reports(10, 12).await;
     assert!(rig.faults().await.is_empty());
+    assert_eq!(rig.of("encoder_stream_down{,stream_id=\"feed\"}").await, Some(0.0));
     let mut held = look(7, 1);
     held.found.as_mut().unwrap().1.state = State::Stopped;
     rig.process(held);
@@ -403,6 +405,7 @@ fn mistakes_are_told_and_a_password_is_not_repeated() {
         ("id = \"a\"\nunit = \"x\"\nenvironment = \"CAM\"\n", "no NAME=value"),
         ("id = \"a\"\nunit = \"x\"\nlog = \"journal:--file=/x\"\n", "names no unit"),
         ("id = \"a\"\nunit = \"x\"\nresolution = \"big\"\n", "no width and height"),
+        ("id = \"a\"\nunit = \"x\"\nstreams = [\"a b\"]\n", "`streams` are no ids"),
         ("id = \"a\"\nunit = \"x\"\nsocket = \"/s\"\n", "unknown key"),
         ("id = \"a\"\nkind = \"gstreamer\"\nprocess = \"x\"\n", "does not tell one encoder from the next"),
         ("id = \"a\"\nkind = \"gstreamer\"\nelements = [\"sink\"]\n", "`elements` cannot be used"),

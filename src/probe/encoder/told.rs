@@ -181,6 +181,9 @@ impl Watch {
         for (series, fault) in self.sheet.fault.iter().zip(Fault::ALL) {
             report.maybe(*series, known.map(|holds| f64::from(holds == Some(*fault))), why);
         }
+        for series in &self.sheet.streams {
+            report.maybe(*series, known.map(|holds| f64::from(holds.is_some())), why);
+        }
     }
 
     /// What its process uses, and what only a privileged reader sees.
