@@ -25,6 +25,7 @@ pub(super) struct Es {
     pub(super) pid: u16,
     pub(super) stream_type: u8,
     pub(super) kind: Kind,
+    still: bool,
 }
 
 pub(super) struct Prog {
@@ -236,7 +237,13 @@ impl Monitor {
         program.pcr_pid = Some(pmt.pcr_pid).filter(|pid| *pid != NULL_PID);
         program.settled = None;
         let usable = pmt.streams().filter(|es| (FIRST_FREE..NULL_PID).contains(&es.pid));
-        program.streams = usable.map(|es| Es { pid: es.pid, stream_type: es.stream_type, kind: es.kind() }).collect();
+        let own = |es: psi::Elementary<'_>| Es {
+            pid: es.pid,
+            stream_type: es.stream_type,
+            kind: es.kind(),
+            still: es.still_pictures(),
+        };
+        program.streams = usable.map(own).collect();
         program.access =
             access(pmt.descriptors()).chain(pmt.streams().flat_map(|es| access(es.descriptors()))).collect();
         for es in program.streams.iter().filter(|es| es.kind == Kind::Cue) {
@@ -279,7 +286,7 @@ impl Monitor {
                 let slot = &mut self.slots[n];
                 if (slot.role, slot.work) == (Role::Other, Work::Nothing) {
                     (slot.role, slot.work) = purpose(es.kind);
-                    slot.equip(es.kind, from, at, &mut videos);
+                    slot.equip(es, from, at, &mut videos);
                 }
                 slot.own(number);
             }
@@ -304,13 +311,17 @@ impl Monitor {
 }
 
 impl Slot {
-    fn equip(&mut self, kind: Kind, from: Boot, at: Boot, videos: &mut usize) {
+    fn equip(&mut self, es: &Es, from: Boot, at: Boot, videos: &mut usize) {
         let Work::Timed(_) = self.work else { return };
         let timed = self.timed.get_or_insert_with(|| {
             self.due = Due::at(at, limits::PID);
             Box::new(Timed::new(from))
         });
-        if let Kind::Video(codec) = kind {
+        timed.still = es.still;
+        if es.still {
+            timed.due = Due::default();
+        }
+        if let Kind::Video(codec) = es.kind {
             let same = timed.scanner.take().filter(|scanner| scanner.codec() == codec);
             if *videos < MOST_VIDEOS {
                 timed.scanner = same.or_else(|| Scanner::new(codec).map(Box::new));

@@ -78,7 +78,9 @@ impl Monitor {
     ) {
         let Some(mut timed) = self.slots[n].timed.take() else { return };
         // From its first packet on a PTS is due; a PID without packets is missed by 1.6.
-        timed.due.begin(at, limits::PTS);
+        if !timed.still {
+            timed.due.begin(at, limits::PTS);
+        }
         let gap = std::mem::take(&mut self.slots[n].gap);
         let mut scanner = timed.scanner.take();
         if let (true, Some(scanner)) = (gap, &mut scanner) {
@@ -133,7 +135,9 @@ impl Monitor {
 
     /// The timestamps of a unit: 2.5, jumps, and how far they lead the clock.
     fn stamp(&mut self, n: usize, timed: &mut Timed, unit: &Waiting, out: &mut dyn Listener) {
-        self.counts.err(Indicator::Pts, timed.due.renew(unit.at, limits::PTS));
+        if !timed.still {
+            self.counts.err(Indicator::Pts, timed.due.renew(unit.at, limits::PTS));
+        }
         let slot = &self.slots[n];
         let owner = slot.owners().next().and_then(|p| self.tables.programs.get(p));
         let stc = owner.and_then(|program| self.stc(program, unit.at));

@@ -99,6 +99,7 @@ fn each_fault_counts_under_its_indicator_and_no_other() {
         ("a clock that no PID carries", |s| clock_at(s, 0x999), &[(I::PcrRepetition, 19)]),
         ("a programme without a clock", |s| clock_at(s, NULL_PID), &[]),
         ("audio without timestamps", |s| timeless(s), &[(I::Pts, 28)]),
+        ("pictures that may stand still", |s| still(s), &[]),
         ("the clock jumps as announced", |s| step(s, 900_000, true), &[]),
         ("the clock jumps ahead", |s| step(s, 900_000, false), &[(I::PcrDiscontinuity, 1)]),
         ("the clock jumps back", |s| step(s, 1 << 32, false), &[(I::PcrDiscontinuity, 1)]),
@@ -163,6 +164,21 @@ fn timeless(sent: &mut [Sent]) {
     for s in sent.iter_mut().filter(|s| s.pid() == AUDIO) {
         let head = s.bytes.windows(4).position(|w| w == [0, 0, 1, 0xc0]).unwrap();
         s.bytes[head + 7] = 0;
+    }
+}
+
+/// Video without timestamps from 3 s to 9 s, as its descriptor allows.
+fn still(sent: &mut [Sent]) {
+    for s in sent.iter_mut() {
+        let cc = s.bytes[3] & 0x0f;
+        match s.pid() {
+            PMT => {
+                let streams = [(0x1b, VIDEO, &[0x28, 4, 100, 0, 40, 0xbf][..]), (0x0f, AUDIO, &[]), (0x86, CUE, &[])];
+                s.bytes = carried(PMT, cc, &pmt(0, PROGRAM, VIDEO, &streams))[0];
+            }
+            VIDEO if s.starts() && (3.0..9.0).contains(&s.age()) => s.bytes[1] &= !0x40,
+            _ => {}
+        }
     }
 }
 
