@@ -39,7 +39,7 @@ fast as it can be and timed by its own clock (PCR). Playlists and cameras: what 
 Cues are printed as they come: seconds since the begin, what it is, and its time as a 33-bit count of the 90 kHz clock \
 with pts_adjustment in it, and in seconds. Repeats and heartbeats are counted only.
 
-With --json each line is an object: all cues, repeats and heartbeats too, and what comes of them (\"kind\": \"scte35.…\" \
+With --json each line is an object: all cues, repeats too, and what comes of them (\"kind\": \"scte35.…\" \
 or \"hls.…\"); the last line is the summary (\"kind\": \"summary\") with \"verdict\": healthy, unhealthy or unreachable. \
 Progress goes to a terminal only.
 

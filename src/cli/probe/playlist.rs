@@ -62,6 +62,9 @@ pub(super) async fn look(
         report.is_some() && (of("hls_up") == Some(0.0) || of("hls_playlist_ended") == Some(1.0))
     };
     let watched = session::watch(&KIND, url, login, world, limit, stop, each).await?;
+    for piece in segments.take_now() {
+        listening.bytes(clock.boot(), &piece);
+    }
     let mut outcome = outcome(&watched);
     if let (Ok(summary), Some(heard)) = (&mut outcome, listening.end()) {
         inside(&heard, summary);

@@ -9,17 +9,24 @@ use serde_json::json;
 
 /// `at`: seconds since the look began.
 pub(super) fn line(at: f64, told: &Told, many_programs: bool) -> String {
-    let (word, mut parts) = match &told.happening {
-        Happening::Cue(cue) => marker(cue),
-        other => event(other),
+    let (word, mut parts, more) = match &told.happening {
+        Happening::Cue(cue) => {
+            let (word, parts) = marker(cue);
+            (word, parts, details(cue))
+        }
+        other => {
+            let (word, parts) = event(other);
+            (word, parts, Vec::new())
+        }
     };
     if told.disguised {
         parts.push("INSIDE A PES PACKET: no splicer sees it".to_owned());
     }
     let program = if many_programs { format!("programme {:<6}", told.program) } else { String::new() };
     let mut text = format!("{at:>10.3} s  {program}{word:<8} {}", parts.join(", "));
-    for descriptor in told.beside.iter().flat_map(|b| &b.descriptors) {
-        text.push_str(&format!("\n{:>22}{descriptor}", ""));
+    let more = (!more.is_empty()).then(|| more.join(", "));
+    for line in more.iter().chain(told.beside.iter().flat_map(|b| &b.descriptors)) {
+        text.push_str(&format!("\n{:>22}{line}", ""));
     }
     text
 }
@@ -44,13 +51,6 @@ fn marker(cue: &Cue) -> (&'static str, Vec<String>) {
     } else if cue.immediate {
         parts.push("at once".to_owned());
     }
-    if cue.pts_adjustment > 0 {
-        parts.push(format!("pts_adjustment {}", cue.pts_adjustment));
-    }
-    if let Some(unix) = cue.scheduled {
-        let stamp = jiff::Timestamp::from_second(unix).map_or(unix.to_string(), |t| t.to_string());
-        parts.push(format!("scheduled for {stamp}"));
-    }
     if let Some(least) = cue.preroll.least() {
         parts.push(match seconds(least) {
             ahead if ahead >= 0.0 => format!("in {ahead:.3} s"),
@@ -60,17 +60,6 @@ fn marker(cue: &Cue) -> (&'static str, Vec<String>) {
     if let Some(duration) = cue.duration {
         let back = if duration.auto_return { ", returns by itself" } else { "" };
         parts.push(format!("for {:.3} s{back}", seconds(duration.ticks as i64)));
-    }
-    if let Some((scheme, text)) = &cue.upid {
-        parts.push(format!("upid {scheme} {text}"));
-    }
-    for (name, pair) in [("segment", cue.segment), ("sub-segment", cue.sub_segment), ("avail", cue.avail)] {
-        if let Some((n, of)) = pair.filter(|pair| *pair != (0, 0)) {
-            parts.push(format!("{name} {n}/{of}"));
-        }
-    }
-    if cue.tier != 0xfff {
-        parts.push(format!("tier {:#x}", cue.tier));
     }
     parts.extend(match cue.news {
         News::First | News::Untracked | News::Cancel => None,
@@ -87,6 +76,30 @@ fn marker(cue: &Cue) -> (&'static str, Vec<String>) {
         parts.push(format!("defects: {}", cue.defects));
     }
     (word, parts)
+}
+
+/// What goes on a line of its own.
+fn details(cue: &Cue) -> Vec<String> {
+    let mut parts = Vec::new();
+    if let Some((scheme, text)) = &cue.upid {
+        parts.push(format!("upid {scheme} {text}"));
+    }
+    for (name, pair) in [("segment", cue.segment), ("sub-segment", cue.sub_segment), ("avail", cue.avail)] {
+        if let Some((n, of)) = pair.filter(|pair| *pair != (0, 0)) {
+            parts.push(format!("{name} {n}/{of}"));
+        }
+    }
+    if cue.tier != 0xfff {
+        parts.push(format!("tier {:#x}", cue.tier));
+    }
+    if let Some(unix) = cue.scheduled {
+        let stamp = jiff::Timestamp::from_second(unix).map_or(unix.to_string(), |t| t.to_string());
+        parts.push(format!("scheduled for {stamp}"));
+    }
+    if cue.pts_adjustment > 0 {
+        parts.push(format!("pts_adjustment {}", cue.pts_adjustment));
+    }
+    parts
 }
 
 fn named(key: &Key) -> String {

@@ -261,9 +261,10 @@ fn least(heard: &Heard) -> String {
 /// The whole of it, for the summary's count of things.
 pub(super) fn preroll(heard: &Heard) -> Option<String> {
     let (declared, arrival) = heard.ears.preroll;
-    let part = |name: &str, ticks: Option<i64>| ticks.map(|t| format!("{:.2} s before the {name}", seconds(t)));
-    let parts: Vec<String> = [part("clock", declared), part("picture", arrival)].into_iter().flatten().collect();
-    (!parts.is_empty()).then(|| format!("at least {}", parts.join(", ")))
+    let part = |name: &str, ticks: Option<i64>| ticks.map(|t| format!("{:.2} s by the {name}", seconds(t)));
+    let parts: Vec<String> =
+        [part("clock (PCR)", declared), part("picture (PTS)", arrival)].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| format!("least {}", parts.join(", ")))
 }
 
 /// Breaks by how they ended.
