@@ -150,7 +150,7 @@ fn space(kind: &Kind) -> &'static str {
     }
 }
 
-/// What no stream can see by itself: that the one it names as its input is there.
+/// What no stream can see by itself: that the one it names as its input is there and carries cues.
 fn check_inputs(root: &Table<'_>, targets: &[(&'static Kind, Target)]) {
     let tables = root.tables("stream");
     let ids: Vec<_> = targets.iter().filter(|(kind, _)| kind.key == "stream").map(|(_, target)| &target.id).collect();
@@ -158,10 +158,17 @@ fn check_inputs(root: &Table<'_>, targets: &[(&'static Kind, Target)]) {
         return; // one that cannot be read yet may be the one
     }
     for (n, table) in tables.iter().enumerate() {
-        if let Some(input) = table.text("input").filter(|input| !ids.contains(&input)) {
-            let what = format!("`stream[{n}].input` is {input:?}, and no [[stream]] is called so");
-            table.mistake("input", what, "write the id of the stream before the encoder");
-        }
+        let Some(input) = table.text("input") else { continue };
+        let before = ids.iter().position(|id| **id == input).map(|before| &tables[before]);
+        let (wrong, remedy) = match before {
+            None => ("no [[stream]] is called so", "write the id of the stream before the encoder"),
+            Some(before) if before.text("url").is_some_and(|url| url.starts_with("rtmp")) => (
+                "cues do not come over RTMP",
+                "leave it out, or watch a second output of that encoder over udp:// or srt://",
+            ),
+            Some(_) => continue,
+        };
+        table.mistake("input", format!("`stream[{n}].input` is {input:?}, and {wrong}"), remedy);
     }
 }
 
@@ -231,6 +238,9 @@ mod tests {
         assert_eq!(mistakes(&after("main")), [""; 0]);
         let what = "`stream[1].input` is \"mian\", and no [[stream]] is called so; write the id of the stream before the encoder";
         assert_eq!(mistakes(&after("mian")), [format!("7:9: error: {what}")]);
+        let what = "`stream[1].input` is \"main\", and cues do not come over RTMP; leave it out, or watch a second output of that encoder over udp:// or srt://";
+        let text = after("main").replacen("udp://239.1.1.1:5000", "rtmp://origin/live/key", 1);
+        assert_eq!(mistakes(&text), [format!("7:9: error: {what}")]);
         // Told once, and nothing follows from it.
         assert_eq!(mistakes(&after("main").replacen("\"main\"", "7", 1)).len(), 1);
         assert_eq!(mistakes(&after("main").replace("input = \"main\"", "input = 7")).len(), 1);
