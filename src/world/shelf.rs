@@ -9,6 +9,7 @@ mod volume;
 
 pub use notify::Watch;
 pub use real::Disk;
+pub use volume::Places;
 
 use crate::base::clock::{Now, Wall};
 use crate::base::label::Label;

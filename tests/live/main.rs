@@ -18,6 +18,7 @@ mod packets;
 mod playlist;
 mod probing;
 mod reach;
+mod recording;
 mod rules;
 mod service;
 mod store;

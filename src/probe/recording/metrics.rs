@@ -39,7 +39,7 @@ static NEWEST_AGE: Desc<1> = Desc::gauge(
     "recording_newest_segment_age_seconds",
     Unit::Seconds,
     C,
-    "Time since the last write to the newest segment; absent while there is none",
+    "Time since the last write to any segment; absent while there is none",
 );
 static SEGMENTS: Desc<2> = Desc::counter(
     "recording_segments_total",

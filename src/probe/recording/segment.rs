@@ -8,9 +8,6 @@ use crate::wire::container::{Container, Verdict, judge};
 use crate::world::shelf::{Shelf, Stat};
 use std::path::PathBuf;
 
-/// Milliseconds for which a writer may hold back what it got first: FFmpeg fills 32 KiB, or a cluster of five seconds.
-const BUFFERED: i64 = 10_000;
-
 #[derive(Debug)]
 pub(super) struct Segment {
     pub(super) path: PathBuf,
@@ -69,8 +66,8 @@ impl Segment {
         sight.wrote(last, last);
     }
 
-    /// It was asked after; the last time at `since`.
-    pub(super) fn seen(&mut self, stat: &Stat, since: Option<Boot>, now: &Now, sight: &mut Sight) {
+    /// It was asked after; the last time at `since`. `held`: for how long a writer may hold back what it has.
+    pub(super) fn seen(&mut self, stat: &Stat, since: Option<Boot>, held: Moment, now: &Now, sight: &mut Sight) {
         let first = self.modified.is_none();
         if self.size == stat.size && self.modified == Some(stat.modified) {
             return;
@@ -86,7 +83,7 @@ impl Segment {
         let last = if still { own.min(to) } else { own.clamp(from.min(to), to) };
         if stat.size > self.size || !first {
             // What comes first was taken when it was made, as far as a writer's buffer explains the delay.
-            let began = self.born.filter(|born| self.size == 0 && (0..=BUFFERED).contains(&(last - born)));
+            let began = self.born.filter(|born| self.size == 0 && (0..=held).contains(&(last - born)));
             sight.wrote(began.unwrap_or(last), last);
             self.last = Some(last);
         }

@@ -46,6 +46,8 @@ pub(super) struct Sight {
 }
 
 pub(super) struct Trail {
+    /// For how long a writer may hold back what it has, in ms.
+    held: Moment,
     /// Of directories, as far as they are on the trail.
     watches: HashMap<PathBuf, Watch>,
     /// Why some of them cannot be watched.
@@ -78,8 +80,9 @@ pub(super) fn moment(now: &Now, wall: Wall) -> Moment {
 }
 
 impl Trail {
-    pub(super) fn new() -> Trail {
+    pub(super) fn new(held: Moment) -> Trail {
         Trail {
+            held,
             watches: HashMap::new(),
             unwatched: None,
             identity: None,
@@ -302,17 +305,17 @@ impl Trail {
 
     /// Asks after the newest segment, and those that were followed by it.
     fn follow(&mut self, shelf: &dyn Shelf, now: &Now, sight: &mut Sight) {
-        let since = self.looked;
+        let (since, held) = (self.looked, self.held);
         self.closing.retain_mut(|segment| match shelf.stat(&segment.path) {
             Ok(stat) => {
-                segment.seen(&stat, since, now, sight);
+                segment.seen(&stat, since, held, now, sight);
                 true
             }
             Err(error) => error.kind() != io::ErrorKind::NotFound,
         });
         let Some(newest) = &mut self.newest else { return };
         match shelf.stat(&newest.path) {
-            Ok(stat) => newest.seen(&stat, since, now, sight),
+            Ok(stat) => newest.seen(&stat, since, held, now, sight),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.lost = self.newest.take().map(|newest| newest.order);
             }

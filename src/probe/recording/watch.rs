@@ -130,7 +130,9 @@ impl Poll for Watch {
 
     fn look(&mut self) -> Box<dyn FnOnce() -> Seen + Send> {
         let since = self.ledger.last().map(Since::Moment).or(self.told.map(Since::Told));
-        let fresh = || Eyes { trail: Trail::new(), past: Past::default(), volume: None, since };
+        // A writer that holds back more would have a gap with each segment.
+        let gap = self.plan.gap.as_millis() as Moment;
+        let fresh = || Eyes { trail: Trail::new(gap), past: Past::default(), volume: None, since };
         let eyes = self.eyes.take().unwrap_or_else(fresh);
         let (plan, shelf, clock) = (self.plan.clone(), self.shelf.clone(), self.clock.clone());
         Box::new(move || look(&plan, &*shelf, &clock, eyes))
@@ -230,7 +232,9 @@ impl Watch {
     fn tell(&mut self, sight: Sight, trail: &Trail, ahead: Option<f64>, open: bool, now: &Now, report: &mut Report) {
         let sheet = &mut self.sheet;
         let at = now.boot.as_millis() as Moment;
-        let age = trail.newest.as_ref().and_then(|newest| newest.last).map(|last| (at - last).max(0) as f64 / 1000.0);
+        // One that was just made has no write yet, and the last one was to the one before.
+        let last = self.ledger.last().filter(|_| trail.newest.is_some());
+        let age = last.map(|last| (at - last).max(0) as f64 / 1000.0);
         report.maybe(sheet.newest_age, age, NoData::NotPresent);
         sheet.bytes.1 += sight.grown;
         sheet.misnamed.1 += sight.misnamed;
