@@ -10,7 +10,7 @@ use crate::wire::container::Verdict;
 use crate::world::shelf::Unwatched;
 use std::time::Duration;
 
-/// For which a reading stands, of which there is one a second: a disk at its limit answers late.
+/// For which a reading stands, of which there is one every other second: a disk that is kept busy answers late.
 const HOLD: Duration = Duration::from_secs(5);
 /// How often the volume is looked at.
 pub(super) const VOLUME: Duration = Duration::from_secs(10);
@@ -74,7 +74,7 @@ static CLOCK: Desc<2> = Desc::gauge(
     "recording_segment_clock_offset_seconds",
     Unit::Seconds,
     ["camera_id", "clock"],
-    "By how much a clock is ahead of ours: name - the date in the name of the newest segment against its making, to a second; file - the date of its last write against when it was seen, which is up to a second behind",
+    "By how much a clock is ahead of ours: name - the date in the name of the newest segment against its making, to a second; file - the date of its last write against when it was seen, which is up to two seconds behind",
 );
 static OLDEST_AGE: Desc<1> = Desc::gauge(
     "recording_oldest_segment_age_seconds",

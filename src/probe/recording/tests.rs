@@ -394,7 +394,7 @@ fn the_volume_is_compared_with_the_one_that_is_expected() {
 }
 
 #[test]
-fn two_hundred_and_fifty_six_cameras_are_followed_with_two_questions_a_second_each() {
+fn two_hundred_and_fifty_six_cameras_are_followed_with_two_questions_at_each_look() {
     let (sim, mut rigs) = (Sim::new(), Vec::new());
     let shelf = Script::new(sim.clock());
     for camera in 0..256 {

@@ -1,4 +1,4 @@
-//! One recording under watch: looked at each second, put together into a report.
+//! One recording under watch: looked at every other second, put together into a report.
 
 use super::gaps::{Gap, Ledger, Moment};
 use super::metrics::{REASONS, Sheet, VOLUME};
@@ -19,9 +19,11 @@ use crate::world::shelf::{Shelf, Unwatched, Volume, reason};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A look costs two questions to the file system. One that takes longer than the limit hangs; a disk at its limit has been
-/// seen to take seconds.
-pub(super) const PACE: Pace = Pace { every: Duration::from_secs(1), limit: Duration::from_secs(10) };
+/// Gaps are as sharp as the dates of files, however often one looks. A look that takes longer than the limit hangs; a disk
+/// that is kept busy takes seconds.
+pub(super) const PACE: Pace = Pace { every: Duration::from_secs(2), limit: Duration::from_secs(10) };
+/// Counts that did not change are told again so often, in case the report that told them was dropped.
+const AGAIN: Duration = Duration::from_secs(10);
 /// How far the ledger was told is remembered when a gap begins or ends, and else so often, which is how much is gone
 /// through again after a restart. Each time costs a commit.
 const REMEMBER: Duration = Duration::from_secs(3600);
@@ -72,6 +74,8 @@ pub(super) struct Watch {
     clocks: [Option<f64>; 2],
     oldest: Option<Wall>,
     unwatched: Option<Unwatched>,
+    /// When all counts were last told.
+    counted: Option<Boot>,
 }
 
 impl Watch {
@@ -88,6 +92,7 @@ impl Watch {
             clocks: [None; 2],
             oldest: None,
             unwatched: None,
+            counted: None,
             plan: Arc::new(plan),
         }
     }
@@ -268,13 +273,18 @@ impl Watch {
                 "a recording is listed, since it cannot be watched"
             );
         }
+        let news = !sight.done.is_empty() || sight.vanished || sight.misnamed > 0 || self.unwatched != trail.unwatched;
         self.unwatched = trail.unwatched;
-        let counters = sheet.segments.iter().chain(&sheet.unwatched);
-        let counters = counters.chain([&sheet.misnamed, &sheet.bytes, &sheet.vanished]);
-        for (series, count) in counters {
-            report.value(*series, *count as f64);
+        report.value(sheet.bytes.0, sheet.bytes.1 as f64);
+        if news || self.counted.is_none_or(|at| now.boot.since(at) >= AGAIN) {
+            self.counted = Some(now.boot);
+            for (series, count) in
+                sheet.segments.iter().chain(&sheet.unwatched).chain([&sheet.misnamed, &sheet.vanished])
+            {
+                report.value(*series, *count as f64);
+            }
+            sheet.processing.fill(report);
         }
-        sheet.processing.fill(report);
     }
 
     fn withdraw(&mut self, why: NoData, report: &mut Report) {
