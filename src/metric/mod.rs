@@ -10,5 +10,6 @@ pub mod latest;
 pub mod ledger;
 pub mod memory;
 pub mod note;
+pub mod panel;
 pub mod report;
 pub mod roster;
