@@ -92,7 +92,10 @@ fn the_licence_is_the_one_whose_hash_is_kept() {
 fn what_every_debian_package_and_image_installs_has_the_same_version() {
     let changelog = text("systemd/debian/changelog");
     assert!(changelog.starts_with(&format!("vedette ({VERSION}-1) ")), "systemd/debian/changelog is not {VERSION}");
-    assert!(text("gst/Cargo.toml").contains(&format!("\nversion = \"{VERSION}\"\n")), "gst/Cargo.toml is not {VERSION}");
+    assert!(
+        text("gst/Cargo.toml").contains(&format!("\nversion = \"{VERSION}\"\n")),
+        "gst/Cargo.toml is not {VERSION}"
+    );
 }
 
 #[test]

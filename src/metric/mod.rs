@@ -9,6 +9,8 @@ pub mod labels;
 pub mod latest;
 pub mod ledger;
 pub mod memory;
+pub mod names;
 pub mod note;
 pub mod report;
 pub mod roster;
+pub mod shelf;

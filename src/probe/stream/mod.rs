@@ -32,6 +32,7 @@ fn read(table: &Table<'_>) -> Option<Target> {
         settings: plan.text(),
         secrets: Vec::new(),
         roster: None,
+        learns: Vec::new(),
         open: Box::new(move |kit| Box::new(Watch::new(plan, kit))),
     })
 }
