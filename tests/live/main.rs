@@ -17,6 +17,7 @@ mod packets;
 mod playlist;
 mod reach;
 mod rules;
+mod scrape;
 mod service;
 mod store;
 mod story;
