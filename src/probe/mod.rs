@@ -1,12 +1,13 @@
 //! Floor 3. What we look at: one folder per probe, and the table of them.
 //!
-//! A probe is a [`Session`]: it runs until it breaks and is restarted by the keeper with jittered back-off. (The second
-//! shape, asked on a clock on its own thread under a deadline, comes with the first probe that reads the node itself.)
-//! The keeper reports a probe's health; the probe never does.
+//! A probe has one of two shapes. A [`Session`] runs until it breaks and is restarted by the keeper with jittered
+//! back-off; a [`poll::Poll`] is asked on a clock, on its own thread, under a deadline. The keeper reports a probe's
+//! health; the probe never does.
 
 pub mod camera;
 pub mod encoder;
 pub mod playlist;
+pub mod poll;
 pub mod scrape;
 pub mod stream;
 pub mod uplink;

@@ -119,6 +119,9 @@ camera_fps{camera_id="yard \\ \"north\"\n"} 1e+21
 # HELP camera_frames_total Frames seen.
 # TYPE camera_frames_total counter
 camera_frames_total{camera_id="gate"} 1234567
+# HELP vedette_ticks_total Ticks.
+# TYPE vedette_ticks_total counter
+vedette_ticks_total 0
 # HELP foreign Made\nelsewhere.
 # TYPE foreign untyped
 foreign{a="b",c="d"} -Inf
@@ -131,9 +134,6 @@ odd_info{version="1"} 1
 # HELP oddity Made\nelsewhere.
 # TYPE oddity gauge
 oddity{version="1"} 1
-# HELP vedette_ticks_total Ticks.
-# TYPE vedette_ticks_total counter
-vedette_ticks_total 0
 "#;
     assert_eq!(print(&snapshot(), Format::Text), wanted);
 }
@@ -147,21 +147,21 @@ camera_fps{camera_id="yard \\ \"north\"\n"} 1e21
 # HELP camera_frames Frames seen.
 # TYPE camera_frames counter
 camera_frames_total{camera_id="gate"} 1234567.0
+# HELP vedette_ticks Ticks.
+# TYPE vedette_ticks counter
+vedette_ticks_total 0.0
 # HELP foreign Made\nelsewhere.
 # TYPE foreign unknown
-foreign{a="b",c="d"} -inf
+foreign{a="b",c="d"} -Inf
 # HELP odd_counter Made\nelsewhere.
 # TYPE odd_counter unknown
-odd_counter 1e-7
+odd_counter 1e-07
 # HELP odd Made\nelsewhere.
 # TYPE odd info
 odd_info{version="1"} 1
 # HELP oddity Made\nelsewhere.
-# TYPE oddity gauge
-oddity{version="1"} 1.0
-# HELP vedette_ticks Ticks.
-# TYPE vedette_ticks counter
-vedette_ticks_total 0.0
+# TYPE oddity unknown
+oddity{version="1"} 1
 # EOF
 "#;
     assert_eq!(print(&snapshot(), Format::OpenMetrics), wanted);
