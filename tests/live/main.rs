@@ -19,6 +19,7 @@ mod playlist;
 mod probing;
 mod reach;
 mod rules;
+mod scrape;
 mod service;
 mod store;
 mod story;
