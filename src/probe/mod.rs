@@ -8,6 +8,7 @@ pub mod camera;
 pub mod encoder;
 pub mod playlist;
 pub mod poll;
+pub mod resource;
 pub mod scrape;
 pub mod stream;
 pub mod uplink;

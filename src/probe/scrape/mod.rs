@@ -47,7 +47,7 @@ pub static KIND: Kind = Kind {
         Some(Target {
             id: settings.id.clone(),
             settings: settings.text(),
-            secrets: settings.secrets(),
+            secrets: settings.resource.secrets(),
             roster: None,
             learns: settings.families.clone(),
             open: Box::new(|kit| Box::new(Watch::open(settings, kit))),
@@ -140,7 +140,7 @@ impl Watch {
         let mut take = |bytes: &[u8]| page.extend_from_slice(bytes);
         let most = self.settings.max_bytes;
         let ask = Ask {
-            url: &self.settings.url,
+            url: &self.settings.resource.url,
             login,
             range: None,
             accept: Some(ACCEPT),
@@ -214,7 +214,7 @@ impl Session for Watch {
 
     fn run<'a>(&'a mut self, tap: &'a Tap, quit: &'a Quit) -> Running<'a> {
         Box::pin(async move {
-            let login = match self.settings.login(&*self.world.files) {
+            let login = match self.settings.resource.login(&*self.world.files) {
                 Ok(login) => login,
                 Err(error) => {
                     self.locked_out(tap);
