@@ -219,7 +219,7 @@ fn ts<E>(size: u64, read: &mut Read<'_, E>) -> Result<Verdict, E> {
         got > *sync as usize && first.copied().all(|b| b == SYNC)
     };
     let Some((length, sync)) = PACKETS.into_iter().find(fits) else { return Ok(Verdict::Foreign) };
-    if size % length != 0 {
+    if !size.is_multiple_of(length) {
         return Ok(Verdict::Truncated);
     }
     let mut last = [0];

@@ -7,6 +7,7 @@ pub mod control;
 mod datagram;
 pub mod feed;
 pub mod files;
+pub mod folders;
 pub mod inflow;
 pub mod listener;
 pub mod net;
@@ -15,7 +16,6 @@ pub mod post;
 pub mod process;
 pub mod rtsp;
 pub mod service;
-pub mod shelf;
 mod steps;
 mod tail;
 pub mod worker;
@@ -37,14 +37,14 @@ pub struct World {
     pub worker: Arc<dyn worker::Spawn>,
     pub inflow: Arc<dyn inflow::Open>,
     pub processes: Arc<dyn process::Processes>,
-    pub shelf: Arc<dyn shelf::Shelf>,
+    pub folders: Arc<dyn folders::Folders>,
 }
 
 impl World {
     /// Every part scripted and silent, with the files of this machine; a test puts in what it is about.
     pub fn scripted(clock: Clock) -> World {
         World {
-            shelf: Arc::new(shelf::script::Script::new(clock.clone())),
+            folders: Arc::new(folders::script::Script::new(clock.clone())),
             clock,
             boot_id: "scripted".into(),
             rtsp: Arc::new(rtsp::script::Script::default()),

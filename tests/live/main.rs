@@ -20,6 +20,7 @@ mod probing;
 mod reach;
 mod recording;
 mod rules;
+mod scrape;
 mod service;
 mod store;
 mod story;

@@ -22,7 +22,7 @@ use vedette::metric::note::{Field, Note};
 use vedette::metric::report::Report;
 use vedette::probe::recording::KIND;
 use vedette::probe::{Kit, Tap};
-use vedette::world::shelf::{Disk, Shelf};
+use vedette::world::folders::{Disk, Folders};
 use vedette::world::{World, clock};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -44,10 +44,10 @@ impl Watching {
         Watching::on(config, Arc::new(Disk::new(Clock::new(clock::System))))
     }
 
-    fn on(config: &str, shelf: Arc<dyn Shelf>) -> Watching {
+    fn on(config: &str, folders: Arc<dyn Folders>) -> Watching {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let clock = Clock::new(clock::System);
-        let world = World { shelf, ..World::scripted(clock.clone()) };
+        let world = World { folders, ..World::scripted(clock.clone()) };
         let (book, ring, (quitter, quit)) = (Book::default(), Ring::new(65_536), pair());
         let (targets, mistakes) =
             read(config, |root| root.tables("recording").iter().filter_map(KIND.read).collect::<Vec<_>>());

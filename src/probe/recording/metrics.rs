@@ -7,7 +7,7 @@ use crate::metric::desc::{Desc, Family, Unit};
 use crate::metric::histogram::Histogram;
 use crate::probe::Kit;
 use crate::wire::container::Verdict;
-use crate::world::shelf::Unwatched;
+use crate::world::folders::Unwatched;
 use std::time::Duration;
 
 /// For which a reading stands, of which there is one every other second: a disk that is kept busy answers late.

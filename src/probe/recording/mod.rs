@@ -6,6 +6,7 @@
 
 mod gaps;
 mod metrics;
+mod panels;
 mod past;
 mod pattern;
 mod segment;
@@ -29,6 +30,7 @@ pub static KIND: Kind = Kind {
     sample: include_str!("sample.toml"),
     families: metrics::FAMILIES,
     rules: include_str!("rules.yml"),
+    panels: panels::PANELS,
     read,
 };
 
@@ -39,6 +41,7 @@ fn read(table: &Table<'_>) -> Option<Target> {
         settings: format!("{plan:?}"),
         secrets: Vec::new(),
         roster: None,
+        learns: Vec::new(),
         open: Box::new(move |kit| {
             let clock = kit.clock.clone();
             Box::new(Polled::new("recording", PACE, clock, Watch::new(plan, kit)))

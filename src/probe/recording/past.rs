@@ -5,7 +5,7 @@ use super::gaps::Moment;
 use super::pattern::{Clock, Date, Pattern};
 use super::trail::moment;
 use crate::base::clock::{Boot, Now, Wall};
-use crate::world::shelf::Shelf;
+use crate::world::folders::Folders;
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -38,20 +38,20 @@ pub(super) struct Oldest {
 }
 
 /// The wall time that a name says.
-pub(super) fn wall(date: &Date, utc: bool, shelf: &dyn Shelf) -> Option<Wall> {
+pub(super) fn wall(date: &Date, utc: bool, folders: &dyn Folders) -> Option<Wall> {
     let (clock, seconds) = date.seconds()?;
     let written = seconds.checked_mul(1000)?;
     let at = |east: i64| Wall::from_millis(written - east * 1000);
     Some(match clock {
         // The zone is asked twice: near a change of it, the hour that is written is not yet the one that is meant.
-        Clock::Civil if !utc => at(shelf.east(at(shelf.east(at(0))))),
+        Clock::Civil if !utc => at(folders.east(at(folders.east(at(0))))),
         _ => at(0),
     })
 }
 
 impl Past {
     /// Looks when it is time to. Blocking.
-    pub(super) fn look(&mut self, shelf: &dyn Shelf, pattern: &Pattern, utc: bool, now: &Now) -> Option<Oldest> {
+    pub(super) fn look(&mut self, folders: &dyn Folders, pattern: &Pattern, utc: bool, now: &Now) -> Option<Oldest> {
         if self.asked.is_some_and(|asked| now.boot.since(asked) < EVERY) {
             return None;
         }
@@ -61,11 +61,11 @@ impl Past {
             if self.front.is_empty() {
                 let mut visits = VISITS;
                 let _unreadable =
-                    earliest(shelf, pattern, &pattern.base, Date::default(), 0, &mut visits, &mut self.front);
+                    earliest(folders, pattern, &pattern.base, Date::default(), 0, &mut visits, &mut self.front);
                 let (path, date) = self.front.front()?;
-                return Some(Oldest { began: began(path, date, utc, shelf), purged });
+                return Some(Oldest { began: began(path, date, utc, folders), purged });
             }
-            match self.front.front().map(|(path, date)| (shelf.stat(path), began(path, date, utc, shelf))) {
+            match self.front.front().map(|(path, date)| (folders.stat(path), began(path, date, utc, folders))) {
                 Some((Err(error), _)) if error.kind() == io::ErrorKind::NotFound => {
                     self.front.pop_front();
                     purged += 1;
@@ -82,13 +82,13 @@ impl Past {
     }
 }
 
-fn began(path: &Path, date: &Date, utc: bool, shelf: &dyn Shelf) -> Option<Wall> {
-    wall(date, utc, shelf).or_else(|| shelf.stat(path).ok().map(|stat| stat.modified))
+fn began(path: &Path, date: &Date, utc: bool, folders: &dyn Folders) -> Option<Wall> {
+    wall(date, utc, folders).or_else(|| folders.stat(path).ok().map(|stat| stat.modified))
 }
 
 /// The oldest segments of the oldest directory that holds some. True when found, or when enough was gone through.
 fn earliest(
-    shelf: &dyn Shelf,
+    folders: &dyn Folders,
     pattern: &Pattern,
     directory: &Path,
     date: Date,
@@ -96,7 +96,7 @@ fn earliest(
     visits: &mut usize,
     found: &mut VecDeque<(PathBuf, Date)>,
 ) -> io::Result<bool> {
-    let entries = shelf.list(directory)?;
+    let entries = folders.list(directory)?;
     *visits = visits.saturating_sub(1);
     if level == pattern.depth() {
         let segments = entries.iter().filter(|entry| !entry.directory);
@@ -110,7 +110,7 @@ fn earliest(
     keys.sort();
     for (date, name) in keys {
         // One that is purged meanwhile holds nothing.
-        if earliest(shelf, pattern, &directory.join(name), date, level + 1, visits, found).unwrap_or(false) {
+        if earliest(folders, pattern, &directory.join(name), date, level + 1, visits, found).unwrap_or(false) {
             return Ok(true);
         }
     }
@@ -120,20 +120,20 @@ fn earliest(
 /// When each segment was written that was written after `since`, from its first to its last byte, as far as the dates of
 /// files tell; in order. `None` when that is more than is gone through.
 pub(super) fn since(
-    shelf: &dyn Shelf,
+    folders: &dyn Folders,
     pattern: &Pattern,
     utc: bool,
     since: Wall,
     now: &Now,
 ) -> Option<Vec<(Moment, Moment)>> {
-    let mut walk = Walk { shelf, pattern, utc, since, now, visits: SINCE_VISITS, spans: Vec::new() };
+    let mut walk = Walk { folders, pattern, utc, since, now, visits: SINCE_VISITS, spans: Vec::new() };
     walk.below(&pattern.base, Date::default(), 0)?;
     walk.spans.sort_unstable();
     Some(walk.spans)
 }
 
 struct Walk<'a> {
-    shelf: &'a dyn Shelf,
+    folders: &'a dyn Folders,
     pattern: &'a Pattern,
     utc: bool,
     since: Wall,
@@ -146,7 +146,7 @@ impl Walk<'_> {
     /// From the newest down. True when one was found that is older; `None` when it is too much.
     fn below(&mut self, directory: &Path, date: Date, level: usize) -> Option<bool> {
         self.visits = self.visits.checked_sub(1)?;
-        let Ok(entries) = self.shelf.list(directory) else { return Some(false) };
+        let Ok(entries) = self.folders.list(directory) else { return Some(false) };
         let leaf = level == self.pattern.depth();
         let key = |name: &str| match leaf {
             true => self.pattern.segment(name, &date),
@@ -166,7 +166,7 @@ impl Walk<'_> {
     }
 
     fn segment(&mut self, path: &Path, date: &Date) -> Option<bool> {
-        let Ok(stat) = self.shelf.stat(path) else { return Some(false) };
+        let Ok(stat) = self.folders.stat(path) else { return Some(false) };
         if stat.modified < self.since {
             return Some(true);
         }
@@ -174,7 +174,7 @@ impl Walk<'_> {
             return None;
         }
         let last = moment(self.now, stat.modified);
-        let began = stat.born.or_else(|| wall(date, self.utc, self.shelf));
+        let began = stat.born.or_else(|| wall(date, self.utc, self.folders));
         let first = began.map_or(last, |began| moment(self.now, began).min(last));
         self.spans.push((first, last));
         Some(false)

@@ -5,7 +5,7 @@ use super::pattern::Key;
 use super::trail::{Order, Sight, moment};
 use crate::base::clock::{Boot, Now, Wall};
 use crate::wire::container::{Container, Verdict, judge};
-use crate::world::shelf::{Shelf, Stat};
+use crate::world::folders::{Folders, Stat};
 use std::path::PathBuf;
 
 #[derive(Debug)]
@@ -94,10 +94,10 @@ impl Segment {
     }
 
     /// Reads as much of it as tells whether it is whole.
-    pub(super) fn judge(&mut self, shelf: &dyn Shelf) -> Done {
+    pub(super) fn judge(&mut self, folders: &dyn Folders) -> Done {
         self.judged = true;
         let verdict = Container::of_name(&self.key.1).and_then(|container| {
-            let pages = shelf.open(&self.path).ok()?;
+            let pages = folders.open(&self.path).ok()?;
             judge(container, self.size, &mut |at, into| pages.read(at, into)).ok()
         });
         let seconds = |ms: i64| (0..=3_600_000).contains(&ms).then_some(ms as f64 / 1000.0);

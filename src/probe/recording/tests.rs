@@ -9,8 +9,8 @@ use crate::metric::note::Field;
 use crate::probe::Kit;
 use crate::probe::poll::Poll;
 use crate::world::World;
-use crate::world::shelf::script::Script;
-use crate::world::shelf::{Unwatched, Volume};
+use crate::world::folders::script::Script;
+use crate::world::folders::{Unwatched, Volume};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +32,7 @@ fn read_plan(text: &str) -> (Option<Plan>, Vec<String>) {
 /// A recording in a scripted tree, looked at without threads.
 struct Rig {
     sim: Sim,
-    shelf: Script,
+    folders: Script,
     watch: Watch,
     latest: Latest,
     page: BTreeMap<String, f64>,
@@ -51,18 +51,18 @@ impl Rig {
 
     fn unseen(text: &str) -> Rig {
         let sim = Sim::new();
-        let shelf = Script::new(sim.clock());
-        shelf.directory("/rec/yard");
-        Rig::over(text, sim, shelf, None)
+        let folders = Script::new(sim.clock());
+        folders.directory("/rec/yard");
+        Rig::over(text, sim, folders, None)
     }
 
-    fn over(text: &str, sim: Sim, shelf: Script, remembered: Option<String>) -> Rig {
+    fn over(text: &str, sim: Sim, folders: Script, remembered: Option<String>) -> Rig {
         let book = Book::default();
-        let world = World { shelf: Arc::new(shelf.clone()), ..World::scripted(sim.clock()) };
+        let world = World { folders: Arc::new(folders.clone()), ..World::scripted(sim.clock()) };
         let mut kit = Kit::new(world, book.clone(), Default::default(), Default::default());
         kit.remind(remembered);
         let watch = Watch::new(read_plan(text).0.unwrap(), &mut kit);
-        Rig { sim, shelf, watch, latest: Latest::new(book), page: BTreeMap::new(), notes: Vec::new(), memory: None }
+        Rig { sim, folders, watch, latest: Latest::new(book), page: BTreeMap::new(), notes: Vec::new(), memory: None }
     }
 
     fn look(&mut self) {
@@ -97,10 +97,10 @@ impl Rig {
     /// The recorder writes a segment: a packet a second, then it closes it.
     fn record(&mut self, path: &str, seconds: u64) {
         for _ in 0..seconds {
-            self.shelf.write(path, &packet());
+            self.folders.write(path, &packet());
             self.pass(1);
         }
-        self.shelf.close(path);
+        self.folders.close(path);
     }
 
     /// The path of a segment that begins now.
@@ -185,19 +185,19 @@ fn segments_are_followed_from_one_day_to_the_next_without_listing_what_is_there(
     let mut rig = Rig::unseen(DAYS);
     for hour in 0..24 {
         for minute in 0..60 {
-            rig.shelf.write(format!("/rec/yard/2025-12-30/{hour:02}/{minute:02}.00.ts"), &packet());
+            rig.folders.write(format!("/rec/yard/2025-12-30/{hour:02}/{minute:02}.00.ts"), &packet());
         }
     }
-    rig.shelf.write("/rec/yard/2025-12-31/23/59.50.ts", &packet());
+    rig.folders.write("/rec/yard/2025-12-31/23/59.50.ts", &packet());
     rig.look();
-    let before = rig.shelf.asked();
+    let before = rig.folders.asked();
     for n in 0..30 {
         rig.record(&format!("/rec/yard/2026-01-01/00/00.{n:02}.ts"), 1);
     }
-    let after = rig.shelf.asked();
+    let after = rig.folders.asked();
     // The new day, the new hour, and the base above them.
     assert!(after.lists - before.lists <= 12 && after.listed - before.listed < 100, "{before:?} {after:?}");
-    rig.shelf.directory("/rec/yard/2026-01-02");
+    rig.folders.directory("/rec/yard/2026-01-02");
     rig.record("/rec/yard/2026-01-01/00/01.00.ts", 5);
     rig.record("/rec/yard/2026-01-02/00/00.00.ts", 5);
     rig.pass(3);
@@ -209,22 +209,22 @@ fn segments_are_judged_by_their_headers_when_they_are_closed() {
     let mut rig = Rig::new(FLAT);
     rig.segments(1);
     let path = rig.flat();
-    rig.shelf.write(&path, &[]);
-    rig.shelf.close(&path);
+    rig.folders.write(&path, &[]);
+    rig.folders.close(&path);
     rig.pass(10);
     let path = rig.flat();
-    rig.shelf.write(&path, &packet()[..100]);
+    rig.folders.write(&path, &packet()[..100]);
     rig.pass(1);
-    rig.shelf.close(&path);
+    rig.folders.close(&path);
     rig.pass(9);
     let path = rig.flat();
-    rig.shelf.write(&path, b"<html>no such camera</html>");
+    rig.folders.write(&path, b"<html>no such camera</html>");
     rig.pass(3);
-    rig.shelf.close(&path);
+    rig.folders.close(&path);
     rig.pass(7);
     rig.segments(1);
-    rig.shelf.write("/rec/yard/unnamed.ts", &packet());
-    rig.shelf.write("/rec/yard/index.m3u8", b"#EXTM3U");
+    rig.folders.write("/rec/yard/unnamed.ts", &packet());
+    rig.folders.write("/rec/yard/index.m3u8", b"#EXTM3U");
     rig.pass(1);
     let done = ["whole", "empty", "truncated", "unindexed", "foreign", "unjudged"].map(|v| rig.segments_done(v));
     assert_eq!(done, [2.0, 1.0, 1.0, 0.0, 1.0, 0.0]);
@@ -240,12 +240,12 @@ fn segments_are_judged_by_their_headers_when_they_are_closed() {
 #[test]
 fn segments_that_are_moved_into_place_are_dated_when_they_were_written() {
     let mut rig = Rig::new(&format!("{FLAT}gap = \"30s\"\n"));
-    rig.shelf.directory("/cache");
+    rig.folders.directory("/cache");
     for _ in 0..6 {
-        rig.shelf.write("/cache/part", &packet());
+        rig.folders.write("/cache/part", &packet());
         rig.pass(10);
         let path = rig.flat();
-        rig.shelf.arrive("/cache/part", path);
+        rig.folders.arrive("/cache/part", path);
         rig.pass(1);
     }
     assert_eq!((rig.segments_done("whole"), rig.gaps()), (6.0, (0.0, 0.0)));
@@ -256,7 +256,7 @@ fn segments_that_are_moved_into_place_are_dated_when_they_were_written() {
 #[test]
 fn what_cannot_be_watched_is_listed_when_it_changes_and_the_reason_is_counted() {
     let mut rig = Rig::new(FLAT);
-    rig.shelf.unwatchable(Some(Unwatched::Remote));
+    rig.folders.unwatchable(Some(Unwatched::Remote));
     rig.segments(6);
     rig.pass(1);
     assert_eq!(rig.value("recording_watched"), 0.0);
@@ -266,7 +266,7 @@ fn what_cannot_be_watched_is_listed_when_it_changes_and_the_reason_is_counted() 
     rig.segments(1);
     let (gaps, seconds) = rig.gaps();
     assert!(gaps == 1.0 && (seconds - 62.0).abs() < 1.01, "{seconds}");
-    rig.shelf.unwatchable(None);
+    rig.folders.unwatchable(None);
     rig.segments(3);
     assert_eq!(rig.value("recording_watched"), 1.0, "watched again");
 }
@@ -277,7 +277,7 @@ fn lost_events_cost_a_listing_and_no_gap() {
     rig.segments(2);
     for _ in 0..5 {
         rig.segments(1);
-        rig.shelf.lose();
+        rig.folders.lose();
         rig.pass(1);
     }
     assert_eq!((rig.gaps(), rig.segments_done("unjudged")), ((0.0, 0.0), 0.0));
@@ -288,12 +288,12 @@ fn lost_events_cost_a_listing_and_no_gap() {
 fn a_directory_that_is_moved_away_is_told_and_taken_up_again_when_it_is_back() {
     let mut rig = Rig::new(FLAT);
     rig.segments(2);
-    rig.shelf.remove("/rec");
+    rig.folders.remove("/rec");
     rig.pass(1);
     assert_eq!((rig.value("recording_directory_up"), rig.opt("recording_watched")), (0.0, None));
     rig.pass(30);
     assert_eq!((rig.value("recording_gap_open"), rig.gaps().0), (1.0, 1.0));
-    rig.shelf.directory("/rec/yard");
+    rig.folders.directory("/rec/yard");
     rig.pass(1);
     assert_eq!(rig.value("recording_directory_up"), 1.0);
     rig.segments(2);
@@ -305,7 +305,7 @@ fn a_directory_that_is_moved_away_is_told_and_taken_up_again_when_it_is_back() {
 fn a_directory_that_may_not_be_read_says_nothing_of_gaps() {
     let mut rig = Rig::new(FLAT);
     rig.segments(1);
-    rig.shelf.fail(Some(std::io::ErrorKind::PermissionDenied));
+    rig.folders.fail(Some(std::io::ErrorKind::PermissionDenied));
     rig.pass(60);
     assert_eq!((rig.opt("recording_gap_open"), rig.gaps().0), (None, 0.0));
 }
@@ -321,7 +321,7 @@ fn the_clock_in_names_is_compared_with_ours() {
     assert_eq!(off, -3560.0, "an hour behind and forty seconds ahead");
     assert_eq!(rig.gaps().0, 0.0, "an older name is no older segment");
     let mut local = Rig::new(&FLAT.replace("utc = true\n", ""));
-    local.shelf.zone(7200);
+    local.folders.zone(7200);
     local.record("/rec/yard/20260101-020000.ts", 3);
     assert_eq!(local.value("recording_segment_clock_offset_seconds{clock=\"name\"}"), 0.0);
 }
@@ -340,21 +340,21 @@ fn a_step_of_the_wall_clock_is_no_gap() {
 #[test]
 fn retention_is_the_age_of_the_oldest_and_what_is_purged_is_counted() {
     let mut rig = Rig::unseen(&format!("{DAYS}retention = \"2d\"\n"));
-    rig.shelf.directory("/rec/yard/2025-12-29/10");
+    rig.folders.directory("/rec/yard/2025-12-29/10");
     for second in 0..30 {
-        rig.shelf.write(format!("/rec/yard/2025-12-30/00/00.{second:02}.ts"), &packet());
+        rig.folders.write(format!("/rec/yard/2025-12-30/00/00.{second:02}.ts"), &packet());
     }
-    rig.shelf.write("/rec/yard/2025-12-31/00/00.00.ts", &packet());
+    rig.folders.write("/rec/yard/2025-12-31/00/00.00.ts", &packet());
     rig.look();
     assert_eq!(rig.value("recording_oldest_segment_age_seconds"), 172_800.0);
     assert_eq!(rig.value("recording_retention_goal_seconds"), 172_800.0);
     for second in 0..10 {
-        rig.shelf.remove(format!("/rec/yard/2025-12-30/00/00.{second:02}.ts"));
+        rig.folders.remove(format!("/rec/yard/2025-12-30/00/00.{second:02}.ts"));
     }
     rig.pass(60);
     assert_eq!(rig.value("recording_purged_segments_total"), 10.0);
     assert_eq!(rig.value("recording_oldest_segment_age_seconds"), 172_800.0 + 50.0);
-    rig.shelf.remove("/rec/yard/2025-12-30");
+    rig.folders.remove("/rec/yard/2025-12-30");
     rig.pass(60);
     assert_eq!(rig.value("recording_purged_segments_total"), 30.0);
     assert_eq!(rig.value("recording_oldest_segment_age_seconds"), 86_400.0 + 120.0);
@@ -365,7 +365,7 @@ fn a_purge_that_eats_the_newest_segment_is_counted() {
     let mut rig = Rig::new(FLAT);
     let path = rig.flat();
     rig.record(&path, 3);
-    rig.shelf.remove(&path);
+    rig.folders.remove(&path);
     rig.pass(2);
     assert_eq!(rig.value("recording_newest_vanished_total"), 1.0);
     rig.segments(2);
@@ -376,19 +376,19 @@ fn a_purge_that_eats_the_newest_segment_is_counted() {
 fn the_volume_is_compared_with_the_one_that_is_expected() {
     use crate::metric::report::NoData;
     let mut rig = Rig::unseen(&format!("{FLAT}volume = \"UUID=0A1B\"\n"));
-    rig.shelf.mount(volume("/dev/sdb1", Ok("0a1b")));
+    rig.folders.mount(volume("/dev/sdb1", Ok("0a1b")));
     rig.look();
     assert_eq!((rig.value("recording_volume_expected"), rig.value("recording_volume_free_bytes")), (1.0, 400.0));
     assert_eq!(rig.value("recording_volume_info{device=\"/dev/sdb1\",fstype=\"ext4\"}"), 1.0);
-    rig.shelf.mount(Volume { read_only: true, ..volume("/dev/sda1", Ok("9999")) });
+    rig.folders.mount(Volume { read_only: true, ..volume("/dev/sda1", Ok("9999")) });
     rig.pass(10);
     assert_eq!((rig.value("recording_volume_expected"), rig.value("recording_volume_read_only")), (0.0, 1.0));
-    rig.shelf.mount(volume("nas:/rec", Err(NoData::NotPresent)));
+    rig.folders.mount(volume("nas:/rec", Err(NoData::NotPresent)));
     rig.pass(10);
     assert_eq!(rig.opt("recording_volume_expected"), None, "nobody knows");
     assert_eq!(rig.value("recording_volume_info{fstype=\"ext4\"}"), 1.0);
     let mut rig = Rig::unseen(&format!("{FLAT}volume = \"nas:/rec\"\n"));
-    rig.shelf.mount(volume("nas:/rec", Err(NoData::Unsupported)));
+    rig.folders.mount(volume("nas:/rec", Err(NoData::Unsupported)));
     rig.look();
     assert_eq!(rig.value("recording_volume_expected"), 1.0);
 }
@@ -396,26 +396,26 @@ fn the_volume_is_compared_with_the_one_that_is_expected() {
 #[test]
 fn two_hundred_and_fifty_six_cameras_are_followed_with_two_questions_at_each_look() {
     let (sim, mut rigs) = (Sim::new(), Vec::new());
-    let shelf = Script::new(sim.clock());
+    let folders = Script::new(sim.clock());
     for camera in 0..256 {
         let text = format!("id = \"yard\"\npath = \"/rec/{camera}/%H/*.ts\"\n");
         for n in 0..200 {
-            shelf.write(format!("/rec/{camera}/{:02}/{n:04}.ts", n / 100), &packet());
+            folders.write(format!("/rec/{camera}/{:02}/{n:04}.ts", n / 100), &packet());
         }
-        rigs.push(Rig::over(&text, sim.clone(), shelf.clone(), None));
+        rigs.push(Rig::over(&text, sim.clone(), folders.clone(), None));
     }
     rigs.iter_mut().for_each(Rig::look);
-    let before = shelf.asked();
+    let before = folders.asked();
     const SECONDS: u64 = 120;
     for second in 0..SECONDS {
         for (camera, _) in rigs.iter().enumerate() {
             let (hour, n) = (2 + second / 60, second / 10);
-            shelf.write(format!("/rec/{camera}/{hour:02}/{n:04}.ts"), &packet());
+            folders.write(format!("/rec/{camera}/{hour:02}/{n:04}.ts"), &packet());
         }
         sim.advance(Duration::from_secs(1));
         rigs.iter_mut().for_each(Rig::look);
     }
-    let after = shelf.asked();
+    let after = folders.asked();
     let each = |asked: u64| asked as f64 / (256 * SECONDS) as f64;
     // The base and the newest segment, those that it followed for two seconds, and now and then the oldest.
     assert!(each(after.stats - before.stats) < 2.6, "{before:?} {after:?}");

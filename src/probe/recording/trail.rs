@@ -8,7 +8,7 @@ use super::segment::{Done, Segment};
 use crate::base::clock::{Boot, Now, Wall};
 use crate::metric::report::NoData;
 use crate::wire::container::Container;
-use crate::world::shelf::{Event, Shelf, Unwatched, Watch, What, reason};
+use crate::world::folders::{Event, Folders, Unwatched, Watch, What, reason};
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -99,9 +99,9 @@ impl Trail {
     ///
     /// # Errors
     /// Why the base cannot be looked into.
-    pub(super) fn look(&mut self, shelf: &dyn Shelf, pattern: &Pattern, now: &Now) -> Result<Sight, NoData> {
+    pub(super) fn look(&mut self, folders: &dyn Folders, pattern: &Pattern, now: &Now) -> Result<Sight, NoData> {
         let mut sight = Sight::default();
-        let base = shelf.stat(&pattern.base).and_then(|base| match base.directory {
+        let base = folders.stat(&pattern.base).and_then(|base| match base.directory {
             true => Ok(base.identity),
             false => Err(io::ErrorKind::NotADirectory.into()),
         });
@@ -119,12 +119,12 @@ impl Trail {
         for (directory, event) in self.events(&mut list) {
             list |= self.on(event, &directory, pattern, &mut sight);
         }
-        list |= self.stale(shelf, now);
+        list |= self.stale(folders, now);
         if list {
-            self.list(shelf, pattern, now, &mut sight).map_err(|error| reason(&error))?;
+            self.list(folders, pattern, now, &mut sight).map_err(|error| reason(&error))?;
         }
-        self.follow(shelf, now, &mut sight);
-        self.settle(shelf, now, &mut sight);
+        self.follow(folders, now, &mut sight);
+        self.settle(folders, now, &mut sight);
         self.looked = Some(now.boot);
         Ok(sight)
     }
@@ -201,22 +201,22 @@ impl Trail {
     }
 
     /// Whether something may have been missed, or is not told at all.
-    fn stale(&self, shelf: &dyn Shelf, now: &Now) -> bool {
+    fn stale(&self, folders: &dyn Folders, now: &Now) -> bool {
         let Some(newest) = &self.newest else { return false };
         let idle = newest.grew.is_some_and(|grew| now.boot.since(grew) >= IDLE) && self.due(now, RELIST);
-        let directory = || newest.path.parent().and_then(|directory| shelf.stat(directory).ok());
+        let directory = || newest.path.parent().and_then(|directory| folders.stat(directory).ok());
         idle || (self.unwatched.is_some() && directory().map(|directory| directory.modified) != self.changed)
     }
 
     /// Goes down to the newest segments, and watches every directory on the way.
-    fn list(&mut self, shelf: &dyn Shelf, pattern: &Pattern, now: &Now, sight: &mut Sight) -> io::Result<()> {
+    fn list(&mut self, folders: &dyn Folders, pattern: &Pattern, now: &Now, sight: &mut Sight) -> io::Result<()> {
         self.listed = Some(now.boot);
         self.unwatched = None;
         let (after, written) = self.newest.as_ref().map(|newest| (newest.order.clone(), newest.modified)).unzip();
         let mut before = std::mem::take(&mut self.watches);
         let (mut found, mut visits) = (Vec::new(), VISITS);
         self.descend(
-            shelf,
+            folders,
             pattern,
             &pattern.base,
             &Order::new(),
@@ -234,11 +234,11 @@ impl Trail {
         }
         let newest = found.last().map(|found| &found.path).or(self.newest.as_ref().map(|newest| &newest.path));
         if let Some(directory) = newest.and_then(|newest| newest.parent()) {
-            self.changed = shelf.stat(directory).ok().map(|directory| directory.modified);
+            self.changed = folders.stat(directory).ok().map(|directory| directory.modified);
         }
         for Found { path, key, order } in found {
             let known = self.newest.iter().chain(&self.closing).any(|segment| segment.path == path);
-            let Some(stat) = shelf.stat(&path).ok().filter(|stat| !known && !stat.directory) else { continue };
+            let Some(stat) = folders.stat(&path).ok().filter(|stat| !known && !stat.directory) else { continue };
             if written.flatten().is_some_and(|written| stat.modified < written) {
                 // Only its name is newer.
                 continue;
@@ -260,7 +260,7 @@ impl Trail {
     #[allow(clippy::too_many_arguments)] // one walk, and what it carries along
     fn descend(
         &mut self,
-        shelf: &dyn Shelf,
+        folders: &dyn Folders,
         pattern: &Pattern,
         directory: &Path,
         order: &Order,
@@ -270,12 +270,12 @@ impl Trail {
         found: &mut Vec<Found>,
     ) -> io::Result<bool> {
         // First the watch and then the list, so that nothing can come between them.
-        match before.remove(directory).map_or_else(|| shelf.watch(directory), Ok) {
+        match before.remove(directory).map_or_else(|| folders.watch(directory), Ok) {
             Ok(watch) => drop(self.watches.insert(directory.to_owned(), watch)),
             Err(why) => self.unwatched = Some(why),
         }
         let (level, date) = (order.len(), order.last().map_or(Date::default(), |key| key.0));
-        let entries = shelf.list(directory)?;
+        let entries = folders.list(directory)?;
         if level == pattern.depth() {
             *visits = visits.saturating_sub(1);
             let mut end = false;
@@ -296,7 +296,7 @@ impl Trail {
             let path = directory.join(&key.1);
             let order: Order = order.iter().cloned().chain([key]).collect();
             // One that goes away meanwhile holds nothing new.
-            if self.descend(shelf, pattern, &path, &order, after, before, visits, found).unwrap_or(false) {
+            if self.descend(folders, pattern, &path, &order, after, before, visits, found).unwrap_or(false) {
                 return Ok(true);
             }
         }
@@ -304,9 +304,9 @@ impl Trail {
     }
 
     /// Asks after the newest segment, and those that were followed by it.
-    fn follow(&mut self, shelf: &dyn Shelf, now: &Now, sight: &mut Sight) {
+    fn follow(&mut self, folders: &dyn Folders, now: &Now, sight: &mut Sight) {
         let (since, held) = (self.looked, self.held);
-        self.closing.retain_mut(|segment| match shelf.stat(&segment.path) {
+        self.closing.retain_mut(|segment| match folders.stat(&segment.path) {
             Ok(stat) => {
                 segment.seen(&stat, since, held, now, sight);
                 true
@@ -314,7 +314,7 @@ impl Trail {
             Err(error) => error.kind() != io::ErrorKind::NotFound,
         });
         let Some(newest) = &mut self.newest else { return };
-        match shelf.stat(&newest.path) {
+        match folders.stat(&newest.path) {
             Ok(stat) => newest.seen(&stat, since, held, now, sight),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.lost = self.newest.take().map(|newest| newest.order);
@@ -324,16 +324,16 @@ impl Trail {
     }
 
     /// Judges the segments that are done.
-    fn settle(&mut self, shelf: &dyn Shelf, now: &Now, sight: &mut Sight) {
+    fn settle(&mut self, folders: &dyn Folders, now: &Now, sight: &mut Sight) {
         self.closing.retain_mut(|segment| {
             let followed = segment.followed.is_some_and(|at| now.boot.since(at) >= SETTLED);
             if (segment.closed.is_some() || followed) && !segment.judged {
-                sight.done.push(segment.judge(shelf));
+                sight.done.push(segment.judge(folders));
             }
             !segment.judged
         });
         if let Some(newest) = self.newest.as_mut().filter(|newest| newest.closed.is_some() && !newest.judged) {
-            sight.done.push(newest.judge(shelf));
+            sight.done.push(newest.judge(folders));
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::probe::Kit;
 use crate::probe::poll::{Pace, Poll};
 use crate::wire::container::Verdict;
 use crate::wire::window;
-use crate::world::shelf::{Shelf, Unwatched, Volume, reason};
+use crate::world::folders::{Folders, Unwatched, Volume, reason};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ pub(super) struct Seen {
 
 pub(super) struct Watch {
     plan: Arc<Plan>,
-    shelf: Arc<dyn Shelf>,
+    folders: Arc<dyn Folders>,
     clock: Clock,
     sheet: Sheet,
     ledger: Ledger,
@@ -82,7 +82,7 @@ impl Watch {
     pub(super) fn new(plan: Plan, kit: &mut Kit) -> Watch {
         Watch {
             sheet: Sheet::open(kit, &plan),
-            shelf: kit.world.shelf.clone(),
+            folders: kit.world.folders.clone(),
             clock: kit.clock.clone(),
             ledger: Ledger::new(plan.gap.as_millis() as Moment),
             eyes: None,
@@ -98,9 +98,9 @@ impl Watch {
     }
 }
 
-fn look(plan: &Plan, shelf: &dyn Shelf, clock: &Clock, mut eyes: Eyes) -> Seen {
+fn look(plan: &Plan, folders: &dyn Folders, clock: &Clock, mut eyes: Eyes) -> Seen {
     let now = clock.now();
-    let mut sight = eyes.trail.look(shelf, &plan.pattern, &now);
+    let mut sight = eyes.trail.look(folders, &plan.pattern, &now);
     let (mut history, mut ahead, mut oldest) = (None, None, None);
     match &mut sight {
         Ok(sight) => {
@@ -109,17 +109,17 @@ fn look(plan: &Plan, shelf: &dyn Shelf, clock: &Clock, mut eyes: Eyes) -> Seen {
                 Some(Since::Told(told)) => told.holds(&now).then_some(told.until),
                 None => None,
             };
-            history = from.map(|from| past::since(shelf, &plan.pattern, plan.utc, from, &now));
+            history = from.map(|from| past::since(folders, &plan.pattern, plan.utc, from, &now));
             ahead = sight.named.pop().and_then(|(date, made)| {
-                let named = past::wall(&date, plan.utc, shelf)?;
+                let named = past::wall(&date, plan.utc, folders)?;
                 Some((named.as_millis() - made.as_millis()) as f64 / 1000.0)
             });
-            oldest = eyes.past.look(shelf, &plan.pattern, plan.utc, &now);
+            oldest = eyes.past.look(folders, &plan.pattern, plan.utc, &now);
         }
         Err(_) => eyes.past.forget(),
     }
     let due = eyes.volume.is_none_or(|at| now.boot.since(at) >= VOLUME);
-    let volume = due.then(|| shelf.volume(&plan.pattern.base).map_err(|error| reason(&error)));
+    let volume = due.then(|| folders.volume(&plan.pattern.base).map_err(|error| reason(&error)));
     if due {
         eyes.volume = Some(now.boot);
     }
@@ -139,8 +139,8 @@ impl Poll for Watch {
         let gap = self.plan.gap.as_millis() as Moment;
         let fresh = || Eyes { trail: Trail::new(gap), past: Past::default(), volume: None, since };
         let eyes = self.eyes.take().unwrap_or_else(fresh);
-        let (plan, shelf, clock) = (self.plan.clone(), self.shelf.clone(), self.clock.clone());
-        Box::new(move || look(&plan, &*shelf, &clock, eyes))
+        let (plan, folders, clock) = (self.plan.clone(), self.folders.clone(), self.clock.clone());
+        Box::new(move || look(&plan, &*folders, &clock, eyes))
     }
 
     fn fold(&mut self, taken: Window, seen: Seen) -> Report {

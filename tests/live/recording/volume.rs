@@ -1,7 +1,7 @@
 //! Volumes: the right one, the wrong one below it, and one that turns read-only. Needs root, for mount(8).
 
 use super::*;
-use vedette::world::shelf::Places;
+use vedette::world::folders::Places;
 
 /// A mount that goes with the test.
 struct Mount(PathBuf);

@@ -5,7 +5,7 @@ use crate::base::clock::Wall;
 
 /// The same recording, watched anew with what was remembered.
 fn again(rig: Rig, text: &str) -> Rig {
-    Rig::over(text, rig.sim, rig.shelf, rig.memory)
+    Rig::over(text, rig.sim, rig.folders, rig.memory)
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn a_gap_while_nobody_looked_is_found_by_the_dates_of_files() {
         let path = rig.flat();
         ago.push(path.clone());
         for _ in 0..10 {
-            rig.shelf.write(&path, &packet());
+            rig.folders.write(&path, &packet());
             rig.sim.advance(Duration::from_secs(1));
         }
     }
@@ -59,7 +59,7 @@ fn a_gap_while_nobody_looked_is_found_by_the_dates_of_files() {
 fn a_box_that_was_off_has_a_gap_from_before_its_boot() {
     let mut rig = Rig::new(FLAT);
     rig.segments(2);
-    let (memory, files) = (rig.memory.clone(), rig.shelf.clone());
+    let (memory, files) = (rig.memory.clone(), rig.folders.clone());
     let wall = rig.sim.clock().now().wall;
     // Another boot an hour later: its clock begins at 10 s again.
     let sim = Sim::new();
@@ -73,7 +73,7 @@ fn a_box_that_was_off_has_a_gap_from_before_its_boot() {
 fn a_box_that_wakes_up_in_1970_has_seen_no_gap_of_fifty_years() {
     let mut rig = Rig::new(FLAT);
     rig.segments(2);
-    let (memory, files) = (rig.memory.clone(), rig.shelf.clone());
+    let (memory, files) = (rig.memory.clone(), rig.folders.clone());
     for (year, trusted) in [(-1_767_225_600_000, false), (3_600_000, false)] {
         let sim = Sim::new();
         sim.step_wall(year, trusted);
@@ -95,7 +95,7 @@ fn a_look_that_hung_is_made_up_for() {
         rig.sim.advance(Duration::from_secs(pause));
         let path = rig.flat();
         for _ in 0..10 {
-            rig.shelf.write(&path, &packet());
+            rig.folders.write(&path, &packet());
             rig.sim.advance(Duration::from_secs(1));
         }
     }
@@ -112,8 +112,8 @@ fn file_systems_without_a_birth_date_are_read_by_the_names() {
     for _ in 0..3 {
         let path = rig.flat();
         rig.sim.advance(Duration::from_secs(30));
-        rig.shelf.write(&path, &packet());
-        rig.shelf.date(&path, None, rig.sim.clock().now().wall);
+        rig.folders.write(&path, &packet());
+        rig.folders.date(&path, None, rig.sim.clock().now().wall);
     }
     let mut rig = again(rig, FLAT);
     rig.look();
@@ -127,8 +127,8 @@ fn more_than_can_be_gone_through_is_no_gap() {
     let wall = rig.sim.clock().now().wall.as_millis();
     for n in 0..10_050_i64 {
         let path = format!("/rec/yard/20260102-{:06}.ts", n);
-        rig.shelf.write(&path, &packet());
-        rig.shelf.date(&path, None, Wall::from_millis(wall + n * 10));
+        rig.folders.write(&path, &packet());
+        rig.folders.date(&path, None, Wall::from_millis(wall + n * 10));
     }
     rig.sim.advance(Duration::from_secs(101));
     let mut rig = again(rig, FLAT);

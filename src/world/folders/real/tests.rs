@@ -16,13 +16,13 @@ fn told(watch: &Watch, wanted: What, name: &str) {
     panic!("{wanted:?} of {name:?} was not told; {seen:?}");
 }
 
-fn shelf() -> (Disk, tempfile::TempDir) {
+fn folders() -> (Disk, tempfile::TempDir) {
     (Disk::new(Sim::new().clock()), tempfile::tempdir().unwrap())
 }
 
 #[test]
 fn what_happens_in_a_watched_directory_is_told_to_everyone_who_watches_it() {
-    let (disk, dir) = shelf();
+    let (disk, dir) = folders();
     let at = |name: &str| dir.path().join(name);
     let (first, second) = (disk.watch(dir.path()).unwrap(), disk.watch(dir.path()).unwrap());
     std::fs::write(at("a.ts"), "x").unwrap();
@@ -42,7 +42,7 @@ fn what_happens_in_a_watched_directory_is_told_to_everyone_who_watches_it() {
 
 #[test]
 fn what_cannot_be_watched_has_a_reason() {
-    let (disk, dir) = shelf();
+    let (disk, dir) = folders();
     assert_eq!(disk.watch(&dir.path().join("nowhere")).err(), Some(Unwatched::Missing));
     std::fs::write(dir.path().join("file"), "").unwrap();
     assert_eq!(disk.watch(&dir.path().join("file")).err(), Some(Unwatched::Missing));
@@ -50,7 +50,7 @@ fn what_cannot_be_watched_has_a_reason() {
 
 #[test]
 fn files_are_listed_read_and_dated() {
-    let (disk, dir) = shelf();
+    let (disk, dir) = folders();
     let at = |name: &str| dir.path().join(name);
     std::fs::write(at("a.ts"), "hello").unwrap();
     std::fs::create_dir(at("day")).unwrap();

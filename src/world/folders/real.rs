@@ -2,7 +2,7 @@
 
 use super::notify::{Notify, Watch};
 use super::volume::{self, Places};
-use super::{Entry, Pages, Shelf, Stat, Unwatched, Volume};
+use super::{Entry, Folders, Pages, Stat, Unwatched, Volume};
 use crate::base::clock::{Clock, Wall};
 use std::ffi::CString;
 use std::fs::{File, OpenOptions};
@@ -78,7 +78,7 @@ impl Pages for Open {
     }
 }
 
-impl Shelf for Disk {
+impl Folders for Disk {
     fn list(&self, directory: &Path) -> io::Result<Vec<Entry>> {
         let mut found = Vec::new();
         for entry in std::fs::read_dir(directory)? {

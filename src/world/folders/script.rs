@@ -1,7 +1,7 @@
 //! The scripted twin: a tree in memory, with the dates of the test's clock, that counts how often it is asked.
 
 use super::notify::{Feed, Watch};
-use super::{Entry, Event, Pages, Shelf, Stat, Unwatched, Volume, What};
+use super::{Entry, Event, Folders, Pages, Stat, Unwatched, Volume, What};
 use crate::base::clock::{Clock, Wall};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -198,7 +198,7 @@ impl Pages for Held {
     }
 }
 
-impl Shelf for Script {
+impl Folders for Script {
     fn list(&self, directory: &Path) -> io::Result<Vec<Entry>> {
         let mut tree = self.lock();
         tree.get(directory)?;

@@ -107,7 +107,7 @@ pub trait Pages {
 }
 
 /// The directories.
-pub trait Shelf: Send + Sync {
+pub trait Folders: Send + Sync {
     /// What is in a directory, in no order. Names that are no UTF-8 are left out.
     fn list(&self, directory: &Path) -> io::Result<Vec<Entry>>;
     /// Follows links.
