@@ -48,12 +48,19 @@ impl Ledger {
         self.gaps += u64::from(open);
     }
 
-    /// Something was written from `first` to `last`. Returns the gap that ends with it.
-    pub(super) fn wrote(&mut self, first: Moment, last: Moment) -> Option<Gap> {
+    /// Something was written from `first` to `last`, as is known `now`. Returns the gap that ends with it.
+    pub(super) fn wrote(&mut self, first: Moment, last: Moment, now: Moment) -> Option<Gap> {
         if self.last.is_some_and(|known| last <= known + SAME) {
             return None;
         }
         let gap = self.last.map(|start| Gap { start, end: first.max(start) });
+        let late = gap.filter(|gap| self.open && gap.end - gap.start <= self.limit);
+        if let Some(gap) = late {
+            // It went on for a while where nobody could see it. If it still does, there was no gap at all.
+            self.last = Some(last);
+            self.open = now - last > self.limit;
+            return (!self.open).then_some(Gap { end: gap.start, ..gap });
+        }
         let gap = gap.filter(|gap| self.open || gap.end - gap.start > self.limit);
         if let Some(gap) = gap {
             self.gaps += u64::from(!self.open);
@@ -88,20 +95,20 @@ mod tests {
     #[test]
     fn a_gap_lasts_from_the_last_write_to_the_next() {
         let mut ledger = Ledger::new(20_000);
-        assert_eq!(ledger.wrote(1_000, 5_000), None);
+        assert_eq!(ledger.wrote(1_000, 5_000, 5_000), None);
         assert_eq!((ledger.until(25_000), ledger.open()), (None, None));
         assert_eq!((ledger.until(25_001), ledger.open()), (Some(5_000), Some(5_000)));
         assert_eq!((ledger.until(26_000), ledger.gaps, ledger.seconds(26_000)), (None, 1, 21.0));
-        assert_eq!(ledger.wrote(65_500, 66_000), Some(Gap { start: 5_000, end: 65_500 }));
+        assert_eq!(ledger.wrote(65_500, 66_000, 66_000), Some(Gap { start: 5_000, end: 65_500 }));
         assert_eq!((ledger.gaps, ledger.seconds(90_000), ledger.open()), (1, 60.5, None));
     }
 
     #[test]
     fn a_gap_between_two_looks_is_one_too_and_a_pause_is_none() {
         let mut ledger = Ledger::new(20_000);
-        ledger.wrote(-90_000, -80_000);
-        assert_eq!(ledger.wrote(-60_000, 1_000), None);
-        assert_eq!(ledger.wrote(22_000, 23_000), Some(Gap { start: 1_000, end: 22_000 }));
+        ledger.wrote(-90_000, -80_000, -80_000);
+        assert_eq!(ledger.wrote(-60_000, 1_000, 1_000), None);
+        assert_eq!(ledger.wrote(22_000, 23_000, 23_000), Some(Gap { start: 1_000, end: 22_000 }));
         assert_eq!((ledger.gaps, ledger.seconds(23_000)), (1, 21.0));
     }
 
@@ -117,17 +124,28 @@ mod tests {
         let mut ledger = Ledger::new(20_000);
         ledger.resume(-3_600_000, true);
         assert_eq!((ledger.until(10_000), ledger.gaps, ledger.seconds(10_000)), (None, 1, 3610.0));
-        assert_eq!(ledger.wrote(30_000, 30_000), Some(Gap { start: -3_600_000, end: 30_000 }));
+        assert_eq!(ledger.wrote(30_000, 30_000, 30_000), Some(Gap { start: -3_600_000, end: 30_000 }));
     }
 
     #[test]
     fn writes_that_overlap_or_come_late_go_back_in_no_time() {
         let mut ledger = Ledger::new(20_000);
-        ledger.wrote(0, 50_000);
-        assert_eq!(ledger.wrote(10_000, 40_000), None);
+        ledger.wrote(0, 50_000, 50_000);
+        assert_eq!(ledger.wrote(10_000, 40_000, 40_000), None);
         assert_eq!(ledger.last(), Some(50_000));
         ledger.until(80_000);
-        assert_eq!(ledger.wrote(49_000, 50_001), None, "the last write, read again");
+        assert_eq!(ledger.wrote(49_000, 50_001, 80_000), None, "the last write, read again");
         assert_eq!((ledger.open(), ledger.seconds(80_000)), (Some(50_000), 30.0));
+    }
+
+    #[test]
+    fn what_was_written_unseen_moves_the_start_of_the_gap_or_ends_it_as_none() {
+        let mut ledger = Ledger::new(20_000);
+        ledger.wrote(0, 50_000, 50_000);
+        ledger.until(80_000);
+        assert_eq!(ledger.wrote(45_000, 58_000, 90_000), None, "the last segment went on for eight seconds");
+        assert_eq!((ledger.open(), ledger.gaps, ledger.seconds(90_000)), (Some(58_000), 1, 32.0));
+        assert_eq!(ledger.wrote(58_500, 90_000, 91_000), Some(Gap { start: 58_000, end: 58_000 }));
+        assert_eq!((ledger.open(), ledger.seconds(91_000)), (None, 0.0));
     }
 }

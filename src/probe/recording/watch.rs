@@ -76,6 +76,8 @@ pub(super) struct Watch {
     unwatched: Option<Unwatched>,
     /// When all counts were last told.
     counted: Option<Boot>,
+    /// The last look could not see the directory: what happens meanwhile, the files will tell.
+    blind: bool,
 }
 
 impl Watch {
@@ -93,6 +95,7 @@ impl Watch {
             oldest: None,
             unwatched: None,
             counted: None,
+            blind: false,
             plan: Arc::new(plan),
         }
     }
@@ -138,7 +141,10 @@ impl Poll for Watch {
         // A writer that holds back more would have a gap with each segment.
         let gap = self.plan.gap.as_millis() as Moment;
         let fresh = || Eyes { trail: Trail::new(gap), past: Past::default(), volume: None, since };
-        let eyes = self.eyes.take().unwrap_or_else(fresh);
+        let mut eyes = self.eyes.take().unwrap_or_else(fresh);
+        if self.blind {
+            eyes.since = since;
+        }
         let (plan, folders, clock) = (self.plan.clone(), self.folders.clone(), self.clock.clone());
         Box::new(move || look(&plan, &*folders, &clock, eyes))
     }
@@ -151,19 +157,20 @@ impl Poll for Watch {
         }
         let mut turned = self.recall(history, sight.as_ref().ok(), &now, &mut report);
         let writes = sight.as_ref().ok().and_then(|sight| sight.writes);
-        if let Some(gap) = writes.and_then(|(first, last)| self.ledger.wrote(first, last)) {
+        let at = now.boot.as_millis() as Moment;
+        if let Some(gap) = writes.and_then(|(first, last)| self.ledger.wrote(first, last, at)) {
             report.note(gap_note(&gap, &now, "live"));
             turned = true;
         }
         // Who may not look does not know.
         let denied = sight.as_ref().err() == Some(&NoData::Denied);
-        let at = now.boot.as_millis() as Moment;
         if !denied && let Some(start) = self.ledger.until(at) {
             let note = Note::new("recording.stopped", now.boot);
             report.note(note.with("since", wall_of(&now, start).to_string()));
             turned = true;
         }
         self.remember(turned, &now, &mut report);
+        self.blind = sight.is_err();
         let open = self.ledger.open().is_some();
         report.reading(self.sheet.gap_open, if denied { Err(NoData::Denied) } else { Ok(f64::from(open)) });
         report.value(self.sheet.gaps, self.ledger.gaps as f64);
@@ -208,10 +215,11 @@ impl Watch {
         now: &Now,
         report: &mut Report,
     ) -> bool {
+        let at = now.boot.as_millis() as Moment;
         match (history, sight.and_then(|sight| sight.writes)) {
             (Some(Some(spans)), _) => {
                 let gaps: Vec<_> =
-                    spans.into_iter().filter_map(|(first, last)| self.ledger.wrote(first, last)).collect();
+                    spans.into_iter().filter_map(|(first, last)| self.ledger.wrote(first, last, at)).collect();
                 for gap in &gaps {
                     report.note(gap_note(gap, now, "files"));
                 }
