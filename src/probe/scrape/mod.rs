@@ -30,7 +30,7 @@ const ACCEPT: &str = "application/openmetrics-text;version=1.0.0,text/plain;vers
 /// A page may have this many times `max_samples` before relabelling, and as many families.
 const BEFORE: usize = 10;
 
-/// Lines that are read in one go, some 0.2 ms, before others get their turn: cameras share the thread.
+/// Lines that are read in one go, some 0.3 ms, before others get their turn: cameras share the thread.
 const STRIDE: usize = 500;
 
 pub static KIND: Kind = Kind {
