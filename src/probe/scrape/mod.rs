@@ -6,6 +6,7 @@
 mod learn;
 mod metrics;
 mod page;
+mod panels;
 mod relabel;
 mod settings;
 
@@ -40,6 +41,7 @@ pub static KIND: Kind = Kind {
     sample: include_str!("sample.toml"),
     families: FAMILIES,
     rules: include_str!("rules.yml"),
+    panels: panels::PANELS,
     read: |table| {
         let settings = Settings::read(table)?;
         Some(Target {
