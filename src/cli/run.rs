@@ -7,6 +7,7 @@ use crate::base::fault::chain;
 use crate::daemon::assemble::{self, Fatal, Place};
 use crate::daemon::config::Refused;
 use crate::world::listener::Address;
+use crate::world::machine::Machine;
 use crate::world::service::{self, Systemd};
 use crate::world::{World, broker, clock, feed, files, inflow, net, process, rtsp};
 use clap::Args;
@@ -71,6 +72,7 @@ async fn daemon(place: Place) -> Result<u8, Box<dyn std::error::Error>> {
         broker: Arc::new(broker::Mqtt),
         feed: Arc::new(feed::Real::default()),
         inflow: Arc::new(inflow::Real::default()),
+        machine: Machine::default(),
     };
     let hostname = service::hostname()?;
     match assemble::run(place, world, &hostname, systemd).await {

@@ -1,5 +1,6 @@
 //! Where series are opened. Opening is the only way to grow, and happens at plan time, so cardinality is decided by the
-//! configuration; the one exception is a [`Slot`], which holds one info series whose labels may change.
+//! configuration. Two exceptions: a [`Slot`] holds one info series whose labels may change, and a
+//! [`crate::metric::shelf::Shelf`] what the kernel lists.
 
 use crate::metric::desc::{Desc, Family, PARTS};
 use crate::metric::histogram::{Histogram, le};
@@ -70,6 +71,11 @@ impl Book {
     pub fn open<const L: usize>(&self, desc: &'static Desc<L>, values: [&str; L], hold: Hold) -> Series {
         let labels = Labels::new(desc.labels.iter().zip(values));
         self.lock().open(desc.family(), labels, hold)
+    }
+
+    /// The same for a family that is known at run time only; see [`crate::metric::shelf`].
+    pub(crate) fn open_learned(&self, family: Family, labels: Labels, hold: Hold) -> Series {
+        self.lock().open(family, labels, hold)
     }
 
     /// Opens all series of a histogram; they are also returned one by one, for [`Book::close`].

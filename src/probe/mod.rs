@@ -6,6 +6,7 @@
 
 pub mod camera;
 pub mod encoder;
+pub mod node;
 pub mod playlist;
 pub mod poll;
 pub mod stream;
@@ -23,6 +24,7 @@ use crate::metric::ledger::Ledger;
 use crate::metric::memory::Memory;
 use crate::metric::report::{NoData, Report};
 use crate::metric::roster::{Camera, Roster};
+use crate::metric::shelf::Shelf;
 use crate::world::World;
 use std::future::Future;
 use std::pin::Pin;
@@ -35,7 +37,7 @@ pub struct Kind {
     pub name: &'static str,
     /// One line for documents.
     pub about: &'static str,
-    /// The key of its tables in the configuration, `[[key]]`.
+    /// The key of its tables in the configuration, `[[key]]`; empty for one that needs none, see [`standing`].
     pub key: &'static str,
     /// Its `sample.toml`, printed into `config/full.toml`.
     pub sample: &'static str,
@@ -48,7 +50,13 @@ pub struct Kind {
 }
 
 /// All probes. A new one is a folder and a line here.
-pub static KINDS: &[&Kind] = &[&camera::KIND, &encoder::KIND, &playlist::KIND, &stream::KIND, &uplink::KIND];
+pub static KINDS: &[&Kind] =
+    &[&camera::KIND, &encoder::KIND, &node::KIND, &playlist::KIND, &stream::KIND, &uplink::KIND];
+
+/// Targets that are there without being configured, looked at once per tick.
+pub fn standing(tick: Duration) -> Vec<(&'static Kind, Target)> {
+    node::targets(tick).into_iter().map(|target| (&node::KIND, target)).collect()
+}
 
 /// Makes a session and opens its series.
 pub type Open = Box<dyn FnOnce(&mut Kit) -> Box<dyn Session> + Send>;
@@ -78,12 +86,24 @@ pub struct Kit {
     remembered: Option<String>,
     opened: Vec<Series>,
     slots: Vec<Slot>,
+    shelves: Vec<Shelf>,
 }
 
 impl Kit {
     pub fn new(world: World, book: Book, roster: Roster, ledger: Ledger) -> Self {
         let (clock, cues) = (world.clock.clone(), roster.cues().clone());
-        Kit { clock, world, roster, ledger, cues, book, remembered: None, opened: Vec::new(), slots: Vec::new() }
+        Kit {
+            clock,
+            world,
+            roster,
+            ledger,
+            cues,
+            book,
+            remembered: None,
+            opened: Vec::new(),
+            slots: Vec::new(),
+            shelves: Vec::new(),
+        }
     }
     /// Says what the target remembered last: see [`Report::remember`].
     pub fn remind(&mut self, text: Option<String>) {
@@ -114,6 +134,12 @@ impl Kit {
         self.opened.extend(series);
         histogram
     }
+    /// Series that are opened as they are seen, read every `cadence`; for what the kernel lists and no configuration.
+    pub fn shelf(&mut self, cadence: Duration) -> Shelf {
+        let shelf = Shelf::new(self.book.clone(), Hold::Read(cadence));
+        self.shelves.push(shelf.clone());
+        shelf
+    }
     fn open<const L: usize>(&mut self, desc: &'static Desc<L>, values: [&str; L], hold: Hold) -> Series {
         let series = self.book.open(desc, values, hold);
         self.opened.push(series);
@@ -122,6 +148,7 @@ impl Kit {
     /// Closes everything that was opened through this kit.
     pub fn close(self) {
         self.book.close(&self.opened, &self.slots);
+        self.shelves.iter().for_each(Shelf::close);
     }
 }
 

@@ -9,6 +9,7 @@ pub mod feed;
 pub mod files;
 pub mod inflow;
 pub mod listener;
+pub mod machine;
 pub mod net;
 pub mod peek;
 pub mod post;
@@ -34,10 +35,11 @@ pub struct World {
     pub feed: Arc<dyn feed::Dial>,
     pub inflow: Arc<dyn inflow::Open>,
     pub processes: Arc<dyn process::Processes>,
+    pub machine: machine::Machine,
 }
 
 impl World {
-    /// Every part scripted and silent, with the files of this machine; a test puts in what it is about.
+    /// Every part scripted and silent, with the files and the kernel of this machine; a test puts in what it is about.
     pub fn scripted(clock: Clock) -> World {
         World {
             clock,
@@ -49,6 +51,7 @@ impl World {
             feed: Arc::new(feed::script::Script::default()),
             inflow: Arc::new(inflow::Script::default()),
             processes: Arc::new(process::Script::default()),
+            machine: machine::Machine::default(),
         }
     }
 }

@@ -1,0 +1,89 @@
+//! How each collector fares, by node_exporter's own names, and its series.
+
+use super::sheet::Missed;
+use crate::base::fault::chain;
+use crate::metric::book::Series;
+use crate::metric::desc::{Desc, Family, Unit};
+use crate::metric::report::{NoData, Report};
+use crate::metric::shelf::{Fact, Shelf};
+use crate::probe::Kit;
+use std::time::Duration;
+
+static SUCCESS: Desc<1> = Desc::gauge(
+    "node_scrape_collector_success",
+    Unit::Count,
+    ["collector"],
+    "1 if this part of the node could be read, 0 if not, also where there is no such part",
+);
+static DURATION: Desc<1> = Desc::gauge(
+    "node_scrape_collector_duration_seconds",
+    Unit::Seconds,
+    ["collector"],
+    "How long it took to read this part of the node",
+);
+static LEFT_OUT: Desc<1> = Desc::gauge(
+    "vedette_node_left_out",
+    Unit::Count,
+    ["collector"],
+    "Series of this part of the node that are not exported because there are more than 2000, or more than 64 mounts",
+);
+pub static FAMILIES: &[Family] = &[SUCCESS.family(), DURATION.family(), LEFT_OUT.family()];
+
+/// What one look of one collector brought back.
+pub struct Looked {
+    pub facts: Vec<Fact>,
+    pub left_out: usize,
+    pub missed: Option<Missed>,
+    pub took: Duration,
+}
+
+/// One collector on the page.
+pub struct Health {
+    name: &'static str,
+    shelf: Shelf,
+    success: Series,
+    duration: Series,
+    left_out: Series,
+    /// The log says last that it fails.
+    failing: bool,
+}
+
+impl Health {
+    pub fn open(kit: &mut Kit, name: &'static str, cadence: Duration) -> Health {
+        Health {
+            name,
+            shelf: kit.shelf(cadence),
+            success: kit.read(&SUCCESS, [name], cadence),
+            duration: kit.read(&DURATION, [name], cadence),
+            left_out: kit.read(&LEFT_OUT, [name], cadence),
+            failing: false,
+        }
+    }
+
+    pub fn fold(&mut self, report: &mut Report, looked: &Looked) {
+        let gone = looked.missed.as_ref().map_or(NoData::NotPresent, Missed::why);
+        self.shelf.fold(report, &looked.facts, gone);
+        report
+            .value(self.success, f64::from(looked.missed.is_none()))
+            .value(self.duration, looked.took.as_secs_f64())
+            .value(self.left_out, looked.left_out as f64);
+        // That a machine has no such part is no failure.
+        let failed = looked.missed.as_ref().filter(|missed| !missed.absent());
+        match failed {
+            Some(missed) if !self.failing => {
+                tracing::warn!(collector = self.name, error = %chain(missed), "part of the node cannot be read");
+            }
+            None if self.failing => tracing::info!(collector = self.name, "part of the node can be read again"),
+            _ => {}
+        }
+        self.failing = failed.is_some();
+    }
+
+    /// Takes everything back.
+    pub fn fallen(&self, report: &mut Report) {
+        self.shelf.fold(report, &[], NoData::Stale);
+        for series in [self.success, self.duration, self.left_out] {
+            report.reading(series, Err(NoData::Stale));
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The node itself, under node_exporter's names: processors, memory, disks, mounts, interfaces, clock, sensors.
+//!
+//! There without being configured. Four targets, by what can hang together: `kernel` reads what the kernel has in memory,
+//! `hardware` asks drivers, `mounts` asks each file system on a thread of its own, `textfile` reads what others leave in
+//! a directory. One that hangs costs itself only.
+
+mod clock;
+mod cpu;
+mod disk;
+mod hardware;
+mod health;
+mod hwmon;
+mod identity;
+mod mdadm;
+mod meminfo;
+mod mounts;
+mod netclass;
+mod netdev;
+mod netstat;
+mod sheet;
+mod sockstat;
+mod stat;
+mod traffic;
+mod vmstat;
+
+use crate::base::clock::{Clock, Window};
+use crate::metric::desc::Family;
+use crate::metric::report::Report;
+use crate::probe::poll::{Pace, Poll, Polled};
+use crate::probe::{Kind, Kit, Open, Target};
+use crate::world::machine::Machine;
+use health::{Health, Looked};
+use mounts::Mounts;
+use sheet::{Collector, Sheet, count, join};
+use std::time::Duration;
+
+pub static KIND: Kind = Kind {
+    name: "node",
+    about: "the node itself, under node_exporter's names",
+    // It has no tables: see `targets`.
+    key: "",
+    sample: include_str!("sample.toml"),
+    families: &FAMILIES,
+    rules: include_str!("rules.yml"),
+    read: |_| None,
+};
+
+/// How long a look may take: it takes a few milliseconds, and sensors on a slow bus some hundred.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// What the kernel has in memory.
+static KERNEL: [&Collector; 24] = [
+    &traffic::ARP_TABLE,
+    &netclass::BONDING,
+    &traffic::CONNTRACK,
+    &cpu::COLLECTOR,
+    &disk::COLLECTOR,
+    &stat::ENTROPY,
+    &stat::FILEFD,
+    &stat::LOADAVG,
+    &mdadm::COLLECTOR,
+    &meminfo::COLLECTOR,
+    &netclass::NETCLASS,
+    &netdev::COLLECTOR,
+    &netstat::COLLECTOR,
+    &identity::OS,
+    &stat::PRESSURE,
+    &identity::SELINUX,
+    &sockstat::COLLECTOR,
+    &traffic::SOFTNET,
+    &stat::STAT,
+    &clock::TIME,
+    &clock::TIMEX,
+    &traffic::UDP_QUEUES,
+    &identity::UNAME,
+    &vmstat::COLLECTOR,
+];
+
+/// What drivers have to ask the machine's parts for.
+static HARDWARE: [&Collector; 5] =
+    [&hardware::CPUFREQ, &hardware::EDAC, &hwmon::COLLECTOR, &hardware::NVME, &hardware::THERMAL];
+
+const OWN: &[&[Family]] = &[health::FAMILIES, mounts::FAMILIES];
+const COLLECTORS: &[&[&Collector]] = &[&KERNEL, &HARDWARE];
+static FAMILIES: [Family; count(OWN, COLLECTORS)] = join(OWN, COLLECTORS);
+
+/// The targets, each looked at `every` so often: the tick.
+pub fn targets(every: Duration) -> Vec<Target> {
+    let pace = Pace { every, limit: LIMIT };
+    let group = |id: &'static str, collectors: &'static [&'static Collector]| {
+        target(id, every, Box::new(move |kit| Box::new(group(id, collectors, pace, kit))))
+    };
+    vec![
+        group("kernel", &KERNEL),
+        group("hardware", &HARDWARE),
+        target("mounts", every, Box::new(move |kit| Box::new(Mounts::open(kit, every)))),
+    ]
+}
+
+fn target(id: &str, every: Duration, open: Open) -> Target {
+    Target { id: id.to_owned(), settings: format!("{every:?}"), secrets: Vec::new(), roster: None, open }
+}
+
+/// Collectors that are asked one after another on one thread.
+struct Group {
+    machine: Machine,
+    clock: Clock,
+    collectors: &'static [&'static Collector],
+    health: Vec<Health>,
+}
+
+fn group(id: &str, collectors: &'static [&'static Collector], pace: Pace, kit: &mut Kit) -> Polled<Group> {
+    let health = collectors.iter().map(|collector| Health::open(kit, collector.name, pace.every)).collect();
+    let (machine, clock) = (kit.world.machine.clone(), kit.clock.clone());
+    Polled::new(id, pace, clock.clone(), Group { machine, clock, collectors, health })
+}
+
+impl Poll for Group {
+    type Seen = Vec<Looked>;
+
+    fn look(&mut self) -> Box<dyn FnOnce() -> Vec<Looked> + Send> {
+        let (machine, clock, collectors) = (self.machine.clone(), self.clock.clone(), self.collectors);
+        Box::new(move || collectors.iter().map(|collector| look(collector, &machine, &clock)).collect())
+    }
+
+    fn fold(&mut self, taken: Window, seen: Vec<Looked>) -> Report {
+        let mut report = Report::new(taken);
+        for (health, looked) in self.health.iter_mut().zip(&seen) {
+            health.fold(&mut report, looked);
+        }
+        report
+    }
+
+    fn fallen(&mut self, report: &mut Report) {
+        self.health.iter().for_each(|health| health.fallen(report));
+    }
+}
+
+fn look(collector: &Collector, machine: &Machine, clock: &Clock) -> Looked {
+    let mut sheet = Sheet::new(clock.now().wall);
+    let from = clock.boot();
+    let missed = (collector.collect)(machine, &mut sheet).err();
+    Looked { facts: sheet.facts, left_out: sheet.left_out, missed, took: clock.boot().since(from) }
+}
