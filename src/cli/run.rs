@@ -72,7 +72,7 @@ async fn daemon(place: Place) -> Result<u8, Box<dyn std::error::Error>> {
         broker: Arc::new(broker::Mqtt),
         feed: Arc::new(feed::Real::default()),
         inflow: Arc::new(inflow::Real::default()),
-        machine: Machine::default(),
+        machine: Some(Machine::default()),
     };
     let hostname = service::hostname()?;
     match assemble::run(place, world, &hostname, systemd).await {

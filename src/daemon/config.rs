@@ -2,7 +2,7 @@
 
 use crate::base::label::Label;
 use crate::base::settings::{self, Mistake, Severity, Table};
-use crate::probe::{KINDS, Kind, Target, standing};
+use crate::probe::{KINDS, Kind, Target};
 use crate::query::Compat;
 use crate::sink::mqtt::settings as mqtt;
 use crate::store;
@@ -103,16 +103,15 @@ fn root(root: Table<'_>) -> Option<Config> {
     let alerts = root.table("alerts");
     let metrics = root.table("metrics");
     let store = root.table("store");
-    let own = read_node(node.as_ref());
-    let configured = KINDS.iter().filter(|kind| !kind.key.is_empty()).flat_map(|kind| read_targets(&root, kind));
+    let kinds = KINDS.iter().filter(|kind| !kind.key.is_empty());
     let config = Config {
-        targets: configured.chain(standing(own.tick)).collect(),
-        node: own,
+        node: read_node(node.as_ref()),
         web: read_web(web.as_ref()),
         metrics: Metrics { aliases: metrics.as_ref().and_then(|t| t.flag("aliases")).unwrap_or(true) },
         store: store::Settings::read(store.as_ref()),
         alerts: read_alerts(alerts.as_ref()),
         mqtt: mqtt::read(&root),
+        targets: kinds.flat_map(|kind| read_targets(&root, kind)).collect(),
     };
     for table in [node, web, metrics, alerts, store].into_iter().flatten() {
         table.finish();

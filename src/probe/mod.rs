@@ -54,8 +54,9 @@ pub static KINDS: &[&Kind] =
     &[&camera::KIND, &encoder::KIND, &node::KIND, &playlist::KIND, &stream::KIND, &uplink::KIND];
 
 /// Targets that are there without being configured, looked at once per tick.
-pub fn standing(tick: Duration) -> Vec<(&'static Kind, Target)> {
-    node::targets(tick).into_iter().map(|target| (&node::KIND, target)).collect()
+pub fn standing(world: &World, tick: Duration) -> Vec<(&'static Kind, Target)> {
+    let node = world.machine.iter().flat_map(|machine| node::targets(machine, tick));
+    node.map(|target| (&node::KIND, target)).collect()
 }
 
 /// Makes a session and opens its series.

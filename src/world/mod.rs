@@ -35,11 +35,12 @@ pub struct World {
     pub feed: Arc<dyn feed::Dial>,
     pub inflow: Arc<dyn inflow::Open>,
     pub processes: Arc<dyn process::Processes>,
-    pub machine: machine::Machine,
+    /// `None` in a world that has no node of its own to look at.
+    pub machine: Option<machine::Machine>,
 }
 
 impl World {
-    /// Every part scripted and silent, with the files and the kernel of this machine; a test puts in what it is about.
+    /// Every part scripted and silent, with the files of this machine; a test puts in what it is about.
     pub fn scripted(clock: Clock) -> World {
         World {
             clock,
@@ -51,7 +52,7 @@ impl World {
             feed: Arc::new(feed::script::Script::default()),
             inflow: Arc::new(inflow::Script::default()),
             processes: Arc::new(process::Script::default()),
-            machine: machine::Machine::default(),
+            machine: None,
         }
     }
 }

@@ -13,6 +13,7 @@ mod crowd;
 mod encoder;
 mod faults;
 mod gst;
+mod node;
 mod packets;
 mod playlist;
 mod reach;

@@ -1,8 +1,7 @@
 //! The node itself, under node_exporter's names: processors, memory, disks, mounts, interfaces, clock, sensors.
 //!
-//! There without being configured. Four targets, by what can hang together: `kernel` reads what the kernel has in memory,
-//! `hardware` asks drivers, `mounts` asks each file system on a thread of its own, `textfile` reads what others leave in
-//! a directory. One that hangs costs itself only.
+//! There without being configured. Three targets, by what can hang together: `kernel` reads what the kernel has in memory,
+//! `hardware` asks drivers, `mounts` asks each file system on a thread of its own. One that hangs costs itself only.
 
 mod clock;
 mod cpu;
@@ -85,15 +84,17 @@ const COLLECTORS: &[&[&Collector]] = &[&KERNEL, &HARDWARE];
 static FAMILIES: [Family; count(OWN, COLLECTORS)] = join(OWN, COLLECTORS);
 
 /// The targets, each looked at `every` so often: the tick.
-pub fn targets(every: Duration) -> Vec<Target> {
+pub fn targets(machine: &Machine, every: Duration) -> Vec<Target> {
     let pace = Pace { every, limit: LIMIT };
     let group = |id: &'static str, collectors: &'static [&'static Collector]| {
-        target(id, every, Box::new(move |kit| Box::new(group(id, collectors, pace, kit))))
+        let machine = machine.clone();
+        target(id, every, Box::new(move |kit| Box::new(group(id, machine, collectors, pace, kit))))
     };
+    let mounted = machine.clone();
     vec![
         group("kernel", &KERNEL),
         group("hardware", &HARDWARE),
-        target("mounts", every, Box::new(move |kit| Box::new(Mounts::open(kit, every)))),
+        target("mounts", every, Box::new(move |kit| Box::new(Mounts::open(mounted, kit, every)))),
     ]
 }
 
@@ -109,9 +110,15 @@ struct Group {
     health: Vec<Health>,
 }
 
-fn group(id: &str, collectors: &'static [&'static Collector], pace: Pace, kit: &mut Kit) -> Polled<Group> {
+fn group(
+    id: &str,
+    machine: Machine,
+    collectors: &'static [&'static Collector],
+    pace: Pace,
+    kit: &mut Kit,
+) -> Polled<Group> {
     let health = collectors.iter().map(|collector| Health::open(kit, collector.name, pace.every)).collect();
-    let (machine, clock) = (kit.world.machine.clone(), kit.clock.clone());
+    let clock = kit.clock.clone();
     Polled::new(id, pace, clock.clone(), Group { machine, clock, collectors, health })
 }
 

@@ -122,9 +122,9 @@ pub struct Mounts {
 }
 
 impl Mounts {
-    pub fn open(kit: &mut Kit, every: Duration) -> Mounts {
+    pub fn open(machine: Machine, kit: &mut Kit, every: Duration) -> Mounts {
         Mounts {
-            machine: kit.world.machine.clone(),
+            machine,
             clock: kit.clock.clone(),
             every,
             health: Health::open(kit, "filesystem", every),
