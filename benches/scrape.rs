@@ -1,11 +1,13 @@
-//! How long a scraper waits for a page of 5 000 series, while ticks go on: the real listener on loopback, over one
-//! connection per scraper, beside a responder in the same process that writes ready bytes of the same length.
+//! How long scrapers wait for a page of 2 000 and of 5 000 series, while ticks go on: the real listener on loopback, eight
+//! scrapers at once, each over a connection of its own, four that take gzip, as Prometheus does, and four that do not.
+//! Beside them a ninth, of a responder in the same process that writes ready bytes of the plain page's length: what it
+//! waits is the machine, the socket and the scraper itself.
 //!
-//!     cargo bench --bench scrape              30 s
+//!     cargo bench --bench scrape              20 s per row
 //!     SECONDS=120 cargo bench --bench scrape
 //!
-//! A scraper asks once per snapshot, right behind the tick, so that what it asks for was never written before: that is
-//! what a Prometheus meets, whose interval is longer than a tick. Ticks come far more often than on a node.
+//! All ask once per snapshot, right behind the tick, so that what they ask for was never written before: that is what a
+//! Prometheus meets, whose interval is longer than a tick. Ticks come far more often than on a node.
 
 #[path = "page/sheet.rs"]
 mod sheet;
@@ -25,7 +27,9 @@ use vedette::sink::page::{Format, Meters, Page, print};
 use vedette::world::clock::System;
 use vedette::world::listener::{self, Gate, Traffic};
 
-const TICK: Duration = Duration::from_millis(25);
+const TICK: Duration = Duration::from_millis(100);
+/// Scrapers of each kind.
+const EACH: usize = 4;
 const OPENMETRICS: &str = "Accept: application/openmetrics-text;version=1.0.0\r\n";
 const GZIP: &str = "Accept: application/openmetrics-text;version=1.0.0\r\nAccept-Encoding: gzip\r\n";
 
@@ -34,11 +38,19 @@ fn main() {
     if std::env::args().any(|a| a == "--test") {
         return;
     }
-    let seconds = std::env::var("SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(30);
+    let seconds = std::env::var("SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(20);
+    println!("| series | scrapers | scrapes | bytes | p50 ms | p99 ms | max ms |");
+    println!("|---|---|---|---|---|---|---|");
+    for cameras in [sheet::CAMERAS * 2 / 5, sheet::CAMERAS] {
+        rows(cameras, Duration::from_secs(seconds));
+    }
+}
+
+fn rows(cameras: usize, length: Duration) {
     let clock = Clock::new(System);
-    let mut sheet = Sheet::new();
+    let mut sheet = Sheet::new(cameras);
     let first = sheet.snapshot(clock.now());
-    let still = print(&first, Format::OpenMetrics);
+    let (still, series) = (print(&first, Format::OpenMetrics), first.rows.len());
     let (cut, snapshots) = watch::channel(Some(first));
 
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -56,13 +68,15 @@ fn main() {
     };
     let peer = ready_bytes(still);
 
-    let scrapers =
-        [("gzip, as Prometheus asks", port, GZIP), ("plain", port, OPENMETRICS), ("peer: ready bytes", peer, "")];
-    let scrapers = scrapers.map(|(who, port, headers)| {
-        let ticks = snapshots.clone();
-        (who, std::thread::spawn(move || scrape(port, headers, ticks)))
+    let kinds = [("gzip", port, GZIP, EACH), ("plain", port, OPENMETRICS, EACH), ("ready bytes", peer, "", 1)];
+    let kinds = kinds.map(|(who, port, headers, count)| {
+        let one = || {
+            let ticks = snapshots.clone();
+            std::thread::spawn(move || scrape(port, headers, ticks))
+        };
+        (who, (0..count).map(|_| one()).collect::<Vec<_>>())
     });
-    let end = clock.boot().plus(Duration::from_secs(seconds));
+    let end = clock.boot().plus(length);
     runtime.block_on(async {
         let mut every = clock.every(TICK);
         while every.beat().await < end {
@@ -71,13 +85,17 @@ fn main() {
         }
     });
     drop(cut);
-    println!("| scraper | scrapes | bytes | p50 ms | p99 ms | max ms |");
-    println!("|---|---|---|---|---|---|");
-    for (who, scraper) in scrapers {
-        let (bytes, mut waits) = scraper.join().expect("a scraper does not panic");
+    for (who, scrapers) in kinds {
+        let (count, mut bytes, mut waits) = (scrapers.len(), 0, Vec::new());
+        for scraper in scrapers {
+            let (length, waited) = scraper.join().expect("a scraper does not panic");
+            bytes = length;
+            waits.extend(waited);
+        }
         waits.sort();
         let at = |share: f64| waits[((waits.len() - 1) as f64 * share) as usize].as_secs_f64() * 1000.0;
-        println!("| {who} | {} | {bytes} | {:.2} | {:.2} | {:.2} |", waits.len(), at(0.5), at(0.99), at(1.0));
+        let (p50, p99, max) = (at(0.5), at(0.99), at(1.0));
+        println!("| {series} | {count} × {who} | {} | {bytes} | {p50:.2} | {p99:.2} | {max:.2} |", waits.len());
     }
 }
 

@@ -1,6 +1,9 @@
-//! What watching cameras costs: the daemon on N paced cameras, against a bare drain of the same bytes from the sockets
-//! and against `ffmpeg -c copy -f null` per camera, one after another in one run. CPU time and memory are read from
-//! `/proc/<pid>`, so the servers, which run in another process, do not count.
+//! What watching cameras costs: the daemon on N paced cameras, against a bare drain of the same bytes from the sockets,
+//! against retina alone, and against `ffmpeg -c copy -f null` per camera, one after another in one run. CPU time and memory
+//! are read from `/proc/<pid>`, so the servers, which run in another process, do not count.
+//!
+//! Never side by side: a wake-up that follows another one finds the processor awake and is cheaper, and that alone turns
+//! the order of two clients around.
 //!
 //!     cargo bench --bench cameras            32 and 64 cameras, 4 Mbit/s, 25 fps, 20 s each
 //!     CAMERAS=128 SECONDS=10 cargo bench --bench cameras
@@ -19,6 +22,7 @@ fn main() {
     match args.get(1).map(String::as_str) {
         Some("serve") => return server::serve(args[2].parse().expect("a port")),
         Some("drain") => return drain::drain(args[2].parse().expect("a port"), args[3].parse().expect("a number")),
+        Some("retina") => return drain::retina(args[2].parse().expect("a port"), args[3].parse().expect("a number")),
         // `cargo test --benches` only wants to know that it starts.
         Some("--test") => return,
         _ => {}
@@ -41,13 +45,16 @@ fn row(cameras: usize, seconds: usize) {
     while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
         std::thread::yield_now(); // the server was just started; it listens at once or says why not
     }
-    let drained =
-        watch(&mut [start(Command::new(&myself).args(["drain", &port.to_string(), &cameras.to_string()]))], seconds);
+    let client = |verb: &str| {
+        let args = [verb, &port.to_string(), &cameras.to_string()];
+        watch(&mut [start(Command::new(&myself).args(args))], seconds)
+    };
+    let (drained, retina) = (client("drain"), client("retina"));
     let dir = tempfile::tempdir().expect("a temporary folder");
     let vedette = watch(&mut [start(&mut daemon(dir.path(), port, cameras))], seconds);
     let mut players: Vec<_> = (0..cameras).map(|n| start(&mut ffmpeg(port, n))).collect();
     let ffmpeg = watch(&mut players, seconds);
-    for (who, cost) in [("drain", &drained), ("vedette", &vedette), ("ffmpeg -c copy", &ffmpeg)] {
+    for (who, cost) in [("drain", &drained), ("retina", &retina), ("vedette", &vedette), ("ffmpeg -c copy", &ffmpeg)] {
         let ratio = cost.cpu / drained.cpu;
         println!("| {cameras} | {who} | {:.2} | {ratio:.2} | {:.1} |", cost.cpu * 100.0, cost.memory_mib);
     }

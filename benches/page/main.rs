@@ -36,7 +36,7 @@ fn registry() -> Registry {
 }
 
 fn page(c: &mut Criterion) {
-    let (snapshot, registry) = (Sheet::new().snapshot(Sim::new().clock().now()), registry());
+    let (snapshot, registry) = (Sheet::new(CAMERAS).snapshot(Sim::new().clock().now()), registry());
     let mut group = c.benchmark_group("page, 5000 series");
     group.bench_function("openmetrics", |b| b.iter(|| black_box(print(&snapshot, Format::OpenMetrics))));
     group.bench_function("text 0.0.4", |b| b.iter(|| black_box(print(&snapshot, Format::Text))));

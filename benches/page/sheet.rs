@@ -1,4 +1,4 @@
-//! 5 000 series, in the shape of a page about many cameras.
+//! Series in the shape of a page about many cameras.
 
 #![allow(dead_code)] // each bench uses its part
 
@@ -9,7 +9,7 @@ use vedette::metric::desc::{Desc, Unit};
 use vedette::metric::latest::{Latest, Snapshot};
 use vedette::metric::report::Report;
 
-/// Five families of 1 000 cameras, the shape of a page.
+/// Cameras of which five families make 5 000 series.
 pub const CAMERAS: usize = 1000;
 
 pub static GAUGES: [Desc<1>; 3] = [
@@ -37,10 +37,11 @@ pub struct Sheet {
 }
 
 impl Sheet {
-    pub fn new() -> Sheet {
+    /// Five series per camera.
+    pub fn new(cameras: usize) -> Sheet {
         let book = Book::default();
         let mut series = Vec::new();
-        for camera in 0..CAMERAS {
+        for camera in 0..cameras {
             let id = format!("camera-{camera:04}");
             let gauges =
                 GAUGES.iter().enumerate().map(|(n, desc)| (book.open(desc, [&id], Hold::Own), gauge(n, camera)));

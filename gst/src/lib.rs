@@ -1,12 +1,13 @@
 //! The tracer plugin: any GStreamer program reports its encoders, sinks and queues to Vedette, without a change to it.
 //!
 //! ```text
-//! GST_TRACERS="vedette(socket=/run/vedette/gst.sock,encoder=front)"
+//! GST_TRACERS="vedette(encoder=front)"
 //! ```
 //!
 //! The hooks run inside the encoder's streaming threads. They add to relaxed atomics ([`slot`]) found through an index
-//! that hangs on the pad, and do nothing else: no lock, no allocation, no log, and no panic leaves them. A thread of our own
-//! ([`teller`]) reads the atomics once a second and sends one datagram, without ever waiting for who receives it.
+//! that hangs on the pad, and do nothing else: no allocation, no log, no panic that leaves them, and no lock but the bit by
+//! which GLib guards what hangs on an object while it looks. A thread of our own ([`teller`]) reads the atomics once a
+//! second and sends one datagram, without ever waiting for who receives it.
 
 #[path = "../../src/wire/tracer.rs"]
 #[allow(dead_code)] // the reader's half is the daemon's
@@ -30,8 +31,8 @@ gstreamer::plugin_define!(
     plugin_init,
     env!("CARGO_PKG_VERSION"),
     "Apache 2.0",
-    "vedette-gst",
     "vedette",
+    "vedette-gst",
     "https://vedette.invalid/",
     "2026-11-21"
 );

@@ -21,6 +21,9 @@ use std::io::{BufRead, Read};
 use std::path::Path;
 use std::process::ExitCode;
 
+/// -1000 to 1000; the daemon's is below 0, that of most programs 0.
+const FIRST_TO_GO: &str = "500";
+
 fn main() -> ExitCode {
     if std::env::args_os().len() > 1 {
         eprintln!("usage: (echo srt://HOST:PORT; cat) | vedette-gst\nNo URL as argument: it may hold a passphrase.");
@@ -53,7 +56,7 @@ fn main() -> ExitCode {
     voice::leave()
 }
 
-/// The environment that GStreamer shall find.
+/// The environment that GStreamer shall find, and our own place in it.
 fn settle() {
     // SAFETY: nothing else runs yet. The verdict is read off GStreamer's words, which a locale would translate.
     unsafe { std::env::set_var("LC_ALL", "C") };
@@ -62,6 +65,9 @@ fn settle() {
         // SAFETY: as above.
         unsafe { std::env::set_var("GST_REGISTRY", Path::new(&runtime).join("gstreamer-registry.bin")) };
     }
+    // When memory runs out, one stream goes before the daemon, whose protection we have inherited. Any process may give
+    // up its own; on a system without /proc there is none.
+    let _unprotected = std::fs::write("/proc/self/oom_score_adj", FIRST_TO_GO);
 }
 
 /// The line on standard input; `None` when there is none or it is too long.

@@ -1,9 +1,7 @@
 //! What stands between the parentheses of `GST_TRACERS="vedette(…)"`.
 
+use crate::tracer::SOCKET;
 use std::path::PathBuf;
-
-/// Where the daemon listens when nothing is said.
-const SOCKET: &str = "/run/vedette/gst.sock";
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -38,5 +36,14 @@ mod tests {
         assert_eq!(parse("socket=,colour=red,,encoder"), nothing);
         let both = Settings { socket: "/tmp/a b.sock".into(), encoder: "front".to_owned() };
         assert_eq!(parse(" encoder=front , socket=/tmp/a b.sock"), both);
+    }
+
+    #[test]
+    fn the_drop_in_for_systemd_says_what_is_the_default() {
+        let drop_in = include_str!("../../config/systemd/gstreamer-encoder.conf");
+        let line = drop_in.lines().find_map(|line| line.strip_prefix("Environment=\"GST_TRACERS=vedette(")).unwrap();
+        let said = parse(line.strip_suffix(")\"").unwrap());
+        assert_eq!(said, Settings { socket: SOCKET.into(), encoder: "front".to_owned() });
+        assert!(drop_in.contains(&format!("UNIX-RECV:{SOCKET} ")), "how to look at it");
     }
 }

@@ -8,7 +8,7 @@ use crate::metric::alarm::{Alarm, Stamp};
 use crate::metric::book::Series;
 use crate::metric::labels::Labels;
 use crate::metric::latest::Snapshot;
-use crate::query::{Expr, NAME, Point, Ring, Value};
+use crate::query::{Expr, NAME, Point, Ring, STALE, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
@@ -43,6 +43,8 @@ struct Post {
     /// Why the last round failed.
     error: Option<String>,
     failures: u64,
+    /// The series of its alarms that are in the ring and have not ended there.
+    told: BTreeSet<Labels>,
 }
 
 /// One rule as a status page shows it.
@@ -67,6 +69,8 @@ pub struct Judge {
     /// What to add to boot time, in ms, to get the time that rules see.
     base: Option<i64>,
     hold_until: Boot,
+    /// Series in the ring of alarms whose rules are gone; they end with the next round.
+    orphaned: Vec<Labels>,
 }
 
 impl Judge {
@@ -74,7 +78,15 @@ impl Judge {
     pub fn new(rules: Vec<Rule>, exported: &BTreeSet<String>, extra: Labels) -> Judge {
         let posts: Vec<_> = rules.into_iter().map(|rule| Post::new(rule, exported)).collect();
         let ring = Ring::new(exprs(&posts));
-        Judge { posts, ring, extra, seen: HashMap::new(), base: None, hold_until: Boot::default() }
+        Judge {
+            posts,
+            ring,
+            extra,
+            seen: HashMap::new(),
+            base: None,
+            hold_until: Boot::default(),
+            orphaned: Vec::new(),
+        }
     }
 
     /// Until then no alarm begins to fire and none is resolved; rules are judged, and `for` runs. To be called after the
@@ -132,10 +144,12 @@ impl Judge {
         }
     }
 
-    /// Takes in a snapshot and judges every rule that is due. `stamp` is the snapshot's time.
+    /// Takes in a snapshot and judges every rule that is due. `stamp` is the snapshot's time. Rules are judged in their
+    /// order, and each sees the alarms of those before it as this round left them and of the others as the round before
+    /// did: so does Prometheus within a group. (Its groups run at their own moments; ours are one after another.)
     pub fn judge(&mut self, snapshot: &Snapshot, stamp: &Stamp) -> Verdict {
         let at = self.time(stamp);
-        self.learn(snapshot, at, stamp);
+        let heard = self.learn(snapshot, at);
         let mut changes = Changes::default();
         let mut active: usize = self.posts.iter().map(|p| p.alarms.count()).sum();
         for post in self.posts.iter_mut().filter(|p| p.standing == Standing::Local) {
@@ -146,6 +160,9 @@ impl Judge {
             let room = MOST_ALARMS.saturating_sub(active - before);
             let round = Round { stamp, holding: stamp.boot < self.hold_until, room };
             post.judge(&self.ring, at, &round, &mut changes);
+            if heard {
+                post.tell(&mut self.ring, stamp);
+            }
             active = active - before + post.alarms.count();
         }
         Verdict { changes, series: self.series(stamp) }
@@ -162,13 +179,14 @@ impl Judge {
             if let Some(at) = former.iter().position(same) {
                 let old = former.remove(at);
                 let interval = old.rule.group.interval == post.rule.group.interval;
-                (post.alarms, post.failures) = (old.alarms, old.failures);
+                (post.alarms, post.failures, post.told) = (old.alarms, old.failures, old.told);
                 post.due = old.due.filter(|_| interval);
             }
             self.posts.push(post);
         }
         for mut post in former {
             post.alarms.clear(stamp, &mut changes);
+            self.orphaned.extend(post.told);
         }
         self.ring.keep(exprs(&self.posts));
         Verdict { changes, series: self.series(stamp) }
@@ -215,8 +233,8 @@ impl Judge {
         *base + boot
     }
 
-    /// Puts the rows that rules name into the ring; and `ALERTS` as the round before left them, where a rule names them.
-    fn learn(&mut self, snapshot: &Snapshot, at: i64, stamp: &Stamp) {
+    /// Puts the rows that rules name into the ring. True if a rule names alarms.
+    fn learn(&mut self, snapshot: &Snapshot, at: i64) -> bool {
         let named: BTreeSet<&str> = self.posts.iter().flat_map(|p| p.names()).collect();
         let (extra, seen) = (&self.extra, &mut self.seen);
         let rows: Vec<_> = snapshot.rows.iter().filter(|row| named.contains(&*row.meta.family.name)).collect();
@@ -224,14 +242,21 @@ impl Judge {
             seen.entry(row.meta.series).or_insert_with(|| dress(&row.meta.family.name, &row.meta.labels, extra));
         }
         let standing: HashSet<Series> = rows.iter().map(|row| row.meta.series).collect();
-        let own = if OWN.iter().any(|name| named.contains(name)) { self.series(stamp) } else { Vec::new() };
+        let heard = OWN.iter().any(|name| named.contains(name));
         let rows = rows.iter().filter_map(|row| Some((self.seen.get(&row.meta.series)?, row.value)));
-        self.ring.push(at, rows.chain(own.iter().map(|(labels, value)| (labels, *value))));
+        self.ring.push(at, rows);
+        self.ring.add(ends(&std::mem::take(&mut self.orphaned)));
         // Also those that were closed and opened again since the tick before, under another number: they did not end.
         if self.seen.len() > standing.len() {
             self.seen.retain(|series, _| standing.contains(series));
         }
+        heard
     }
+}
+
+/// The stale markers that end these series.
+fn ends<'a>(series: impl IntoIterator<Item = &'a Labels>) -> impl Iterator<Item = (&'a Labels, f64)> {
+    series.into_iter().map(|labels| (labels, f64::from_bits(STALE)))
 }
 
 /// The labels of a series as the central server would store them: `extra` over its own, which are renamed when they
@@ -263,13 +288,21 @@ fn owns(rule: &Rule, alarm: &Alarm) -> bool {
 impl Post {
     fn new(rule: Rule, exported: &BTreeSet<String>) -> Post {
         let standing = Standing::of(&rule, exported);
-        Post { rule, standing, alarms: Alarms::default(), due: None, error: None, failures: 0 }
+        Post { rule, standing, alarms: Alarms::default(), due: None, error: None, failures: 0, told: BTreeSet::new() }
     }
 
     /// Names that a local rule selects.
     fn names(&self) -> impl Iterator<Item = &str> {
         let local = self.standing == Standing::Local;
         self.rule.body.iter().filter(move |_| local).flat_map(|expr| expr.names())
+    }
+
+    /// Puts its alarms into the ring, for the rules that name them; those that it told of before and no longer has end.
+    fn tell(&mut self, ring: &mut Ring, stamp: &Stamp) {
+        let series: BTreeMap<_, _> = self.alarms.series(stamp).collect();
+        ring.add(series.iter().map(|(labels, value)| (labels, *value)));
+        ring.add(ends(self.told.iter().filter(|labels| !series.contains_key(labels))));
+        self.told = series.into_keys().collect();
     }
 
     fn is_due(&mut self, at: Boot) -> bool {

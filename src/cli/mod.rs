@@ -5,6 +5,7 @@ mod export;
 mod log;
 pub mod peek;
 mod print;
+mod probe;
 mod run;
 mod status;
 
@@ -23,6 +24,7 @@ const EXAMPLES: &str = "Examples:
   vedette check /etc/vedette/vedette.toml
   vedette run --config /etc/vedette/vedette.toml
   vedette status
+  vedette probe udp://239.1.1.1:5000
   vedette export --from 2h > last-two-hours.om";
 
 /// Where the daemon keeps its things unless told otherwise.
@@ -34,6 +36,7 @@ enum Verb {
     Run(run::Run),
     Check(check::Check),
     Print(print::Print),
+    Probe(probe::Probe),
     Status(status::Status),
     Export(export::Export),
 }
@@ -56,6 +59,7 @@ pub fn main() -> u8 {
         Verb::Run(verb) => verb.main(),
         Verb::Check(verb) => verb.main(),
         Verb::Print(verb) => verb.main(),
+        Verb::Probe(verb) => verb.main(),
         Verb::Status(verb) => verb.main(),
         Verb::Export(verb) => verb.main(),
     };

@@ -9,7 +9,7 @@ use crate::daemon::config::Refused;
 use crate::world::listener::Address;
 use crate::world::machine::Machine;
 use crate::world::service::{self, Systemd};
-use crate::world::{World, broker, clock, feed, files, inflow, net, process, rtsp};
+use crate::world::{World, broker, clock, feed, files, inflow, net, process, rtsp, worker};
 use clap::Args;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -59,8 +59,8 @@ impl Run {
     }
 }
 
-async fn daemon(place: Place) -> Result<u8, Box<dyn std::error::Error>> {
-    let systemd = Arc::new(Systemd::open()?);
+/// The outside as it is.
+pub(super) fn world() -> std::io::Result<World> {
     let clock = Clock::new(clock::System);
     let world = World {
         net: Arc::new(net::Real::new(clock.clone())),
@@ -71,9 +71,16 @@ async fn daemon(place: Place) -> Result<u8, Box<dyn std::error::Error>> {
         files: Arc::new(files::Disk),
         broker: Arc::new(broker::Mqtt),
         feed: Arc::new(feed::Real::default()),
+        worker: Arc::new(worker::process::Binary::default()),
         inflow: Arc::new(inflow::Real::default()),
         machine: Some(Machine::default()),
     };
+    Ok(world)
+}
+
+async fn daemon(place: Place) -> Result<u8, Box<dyn std::error::Error>> {
+    let systemd = Arc::new(Systemd::open()?);
+    let world = world()?;
     let hostname = service::hostname()?;
     match assemble::run(place, world, &hostname, systemd).await {
         Ok(()) => Ok(0),

@@ -10,7 +10,7 @@ use crate::daemon::aliases::Aliases;
 use crate::daemon::catalogue;
 use crate::daemon::config::{self, Config};
 use crate::daemon::couriers::{Couriers, DISK};
-use crate::daemon::earlier::{self, Left};
+use crate::daemon::earlier;
 use crate::daemon::hub::{Hub, Order, Own, settling};
 use crate::daemon::keeper::Keeper;
 use crate::daemon::notes::Notes;
@@ -28,7 +28,7 @@ use crate::probe::{Kit, Tap, standing};
 use crate::sink::mqtt::camera::Cameras;
 use crate::sink::mqtt::compose::Alerts;
 use crate::sink::page;
-use crate::store::{self, Commit, Events, Store};
+use crate::store::{self, Commit, Events, Left, Store};
 use crate::world::World;
 use crate::world::control;
 use crate::world::listener::{self, Address, Gate, Traffic};
@@ -37,8 +37,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{Notify, mpsc, watch};
 
-/// Reports the hub may be behind: 256 cameras × one report a second × 4 s.
-const REPORTS: usize = 1024;
+/// Reports the hub may be behind. It looks once a second, and 256 cameras that all connect in that second make a handful
+/// of reports each. A report is about 1 KiB.
+const REPORTS: usize = 4096;
 /// Commits the events database may be behind before alarm transitions are lost and counted. One commit is a few
 /// transitions; a disk that stalls for 20 minutes at one transition per tick still loses none.
 const COMMITS: usize = 256;

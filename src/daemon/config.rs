@@ -104,6 +104,7 @@ fn root(root: Table<'_>) -> Option<Config> {
     let metrics = root.table("metrics");
     let store = root.table("store");
     let kinds = KINDS.iter().filter(|kind| !kind.key.is_empty());
+    let mut seen = HashMap::new();
     let config = Config {
         node: read_node(node.as_ref()),
         web: read_web(web.as_ref()),
@@ -111,8 +112,9 @@ fn root(root: Table<'_>) -> Option<Config> {
         store: store::Settings::read(store.as_ref()),
         alerts: read_alerts(alerts.as_ref()),
         mqtt: mqtt::read(&root),
-        targets: kinds.flat_map(|kind| read_targets(&root, kind)).collect(),
+        targets: kinds.flat_map(|kind| read_targets(&root, kind, &mut seen)).collect(),
     };
+    check_inputs(&root, &config.targets);
     for table in [node, web, metrics, alerts, store].into_iter().flatten() {
         table.finish();
     }
@@ -120,15 +122,18 @@ fn root(root: Table<'_>) -> Option<Config> {
     Some(config)
 }
 
-/// Reads `[[key]]` tables; two of one id are a mistake of the second.
-fn read_targets(root: &Table<'_>, kind: &'static Kind) -> Vec<(&'static Kind, Target)> {
+/// Reads `[[key]]` tables. An id that is already in `seen`, by its space, with its place, is a mistake.
+fn read_targets(
+    root: &Table<'_>,
+    kind: &'static Kind,
+    seen: &mut HashMap<(&'static str, String), String>,
+) -> Vec<(&'static Kind, Target)> {
     let key = kind.key;
-    let mut seen: HashMap<String, usize> = HashMap::new();
     let mut all = Vec::new();
     for (n, table) in root.tables(key).into_iter().enumerate() {
         if let Some(target) = (kind.read)(&table) {
-            if let Some(first) = seen.insert(target.id.clone(), n) {
-                let what = format!("`{key}[{n}].id` is {:?}, which `{key}[{first}]` is already", target.id);
+            if let Some(first) = seen.insert((space(kind), target.id.clone()), format!("{key}[{n}]")) {
+                let what = format!("`{key}[{n}].id` is {:?}, which `{first}` is already", target.id);
                 table.mistake("id", what, "give each its own");
             }
             all.push((kind, target));
@@ -136,6 +141,36 @@ fn read_targets(root: &Table<'_>, kind: &'static Kind) -> Vec<(&'static Kind, Ta
         table.finish();
     }
     all
+}
+
+/// Kinds whose series stand under one label must not share an id.
+fn space(kind: &Kind) -> &'static str {
+    match kind.key {
+        "playlist" => "stream",
+        key => key,
+    }
+}
+
+/// What no stream can see by itself: that the one it names as its input is there and carries cues.
+fn check_inputs(root: &Table<'_>, targets: &[(&'static Kind, Target)]) {
+    let tables = root.tables("stream");
+    let ids: Vec<_> = targets.iter().filter(|(kind, _)| kind.key == "stream").map(|(_, target)| &target.id).collect();
+    if ids.len() < tables.len() {
+        return; // one that cannot be read yet may be the one
+    }
+    for (n, table) in tables.iter().enumerate() {
+        let Some(input) = table.text("input") else { continue };
+        let before = ids.iter().position(|id| **id == input).map(|before| &tables[before]);
+        let (wrong, remedy) = match before {
+            None => ("no [[stream]] is called so", "write the id of the stream before the encoder"),
+            Some(before) if before.text("url").is_some_and(|url| url.starts_with("rtmp")) => (
+                "cues do not come over RTMP",
+                "leave it out, or watch a second output of that encoder over udp:// or srt://",
+            ),
+            Some(_) => continue,
+        };
+        table.mistake("input", format!("`stream[{n}].input` is {input:?}, and {wrong}"), remedy);
+    }
 }
 
 fn read_node(table: Option<&Table<'_>>) -> Node {
@@ -182,4 +217,33 @@ fn read_alerts(table: Option<&Table<'_>>) -> Alerts {
         None => vec![PathBuf::from(RULES_DIR)],
     };
     Alerts { rules, compat: table.and_then(|t| t.choice::<Major>("compat")).map_or(Compat::V3, |m| m.0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistakes(text: &str) -> Vec<String> {
+        read(Path::new(""), text).1.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn streams_and_playlists_share_their_names_and_an_input_must_be_there() {
+        let one = "[[stream]]\nid = \"main\"\nurl = \"udp://239.1.1.1:5000\"\n";
+        let playlist = "[[playlist]]\nid = \"main\"\nurl = \"http://origin/index.m3u8\"\n";
+        let what = "`stream[0].id` is \"main\", which `playlist[0]` is already; give each its own";
+        assert_eq!(mistakes(&format!("{one}{playlist}")), [format!("2:6: error: {what}")]);
+        let after = |input: &str| {
+            format!("{one}[[stream]]\nid = \"out\"\nurl = \"udp://239.1.1.1:5001\"\ninput = \"{input}\"\n")
+        };
+        assert_eq!(mistakes(&after("main")), [""; 0]);
+        let what = "`stream[1].input` is \"mian\", and no [[stream]] is called so; write the id of the stream before the encoder";
+        assert_eq!(mistakes(&after("mian")), [format!("7:9: error: {what}")]);
+        let what = "`stream[1].input` is \"main\", and cues do not come over RTMP; leave it out, or watch a second output of that encoder over udp:// or srt://";
+        let text = after("main").replacen("udp://239.1.1.1:5000", "rtmp://origin/live/key", 1);
+        assert_eq!(mistakes(&text), [format!("7:9: error: {what}")]);
+        // Told once, and nothing follows from it.
+        assert_eq!(mistakes(&after("main").replacen("\"main\"", "7", 1)).len(), 1);
+        assert_eq!(mistakes(&after("main").replace("input = \"main\"", "input = 7")).len(), 1);
+    }
 }

@@ -4,8 +4,8 @@
 use crate::alert::Judge;
 use crate::base::clock::Clock;
 use crate::base::fault::chain;
-use crate::metric::alarm::{Alarm, Message, Stamp};
-use crate::store::{self, Dirs, Events};
+use crate::metric::alarm::Stamp;
+use crate::store::{self, Dirs, Events, Left};
 use crate::world::files;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -31,21 +31,9 @@ pub async fn lock(dir: PathBuf) -> std::io::Result<files::Lock> {
     taken.unwrap_or_else(|| Err(std::io::Error::other("no thread to take it")))
 }
 
-/// What `events.db` has of an earlier process.
-#[derive(Default)]
-pub struct Left {
-    pub alarms: Vec<Alarm>,
-    /// Retained messages.
-    pub states: Vec<Message>,
-    /// What targets remember.
-    pub memories: Vec<(String, String)>,
-}
-
-/// Asks for all of it. `None` after `patience`: then [`Events::returned`] says when to ask again.
+/// What `events.db` has of it. `None` after `patience`: then [`Events::returned`] says when to ask again.
 pub async fn left(clock: &Clock, events: &Events, patience: Duration) -> Option<Left> {
-    let all = futures_util::future::join3(events.alarms(), events.states(), events.memories());
-    let (alarms, states, memories) = clock.within(patience, all).await.ok()?;
-    Some(Left { alarms, states, memories })
+    clock.within(patience, events.left()).await.ok()
 }
 
 /// Gives the judge the samples that its rules look back on, where they can be had in time.

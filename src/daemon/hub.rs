@@ -73,7 +73,9 @@ pub static FAMILIES: &[Family] = &[
     COMMITS_LOST.family(),
 ];
 
-/// How often the hub looks for reports while nothing comes: its pulse must beat well within WatchdogSec.
+/// How often the hub takes in what was reported. A report is seen by nobody before the next tick, so that being woken
+/// for each would cost a switch between threads for nothing; the queue of reports holds what comes in this time, and the
+/// hub's pulse must beat well within WatchdogSec.
 const BREATH: Duration = Duration::from_secs(1);
 
 /// A tick this late still counts as on time.
@@ -174,8 +176,7 @@ impl Hub {
                 () = quit.wait() => break,
                 due = ticks.beat() => self.tick(due),
                 Some(order) = orders.recv() => self.obey(order),
-                reports = self.reports.take() => self.take(reports),
-                _ = breath.beat() => self.commit_notes(),
+                _ = breath.beat() => self.breathe(),
             }
             self.pulse.beat();
         }
@@ -186,8 +187,14 @@ impl Hub {
         self.store
     }
 
-    fn take(&mut self, reports: impl IntoIterator<Item = Report>) {
-        for report in reports {
+    fn breathe(&mut self) {
+        self.take();
+        self.commit_notes();
+    }
+
+    /// Takes in what was reported so far.
+    fn take(&mut self) {
+        for report in self.reports.take_now() {
             self.latest.apply(&report);
             self.notes.gather(report);
         }
@@ -253,8 +260,7 @@ impl Hub {
 
     /// Cuts a snapshot and gives it to the page and the store.
     fn cut(&mut self, due: Boot) -> Arc<Snapshot> {
-        let reports = self.reports.take_now();
-        self.take(reports);
+        self.take();
         let read = self.clock.now();
         let late = read.boot.since(due);
         // A tick that is a little late is dated when it was due: samples stand on an even grid, which compresses well,

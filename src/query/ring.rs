@@ -24,6 +24,8 @@ struct Track {
     reach: i64,
     /// Had a sample in the newest push.
     alive: bool,
+    /// Made by rules: who adds to it ends it, a push does not.
+    made: bool,
 }
 
 /// All series of one name that rules select, in order of their labels.
@@ -60,6 +62,7 @@ impl Ring {
         self.newest = Some(at);
         for (labels, value) in samples {
             let Some(track) = self.track(labels) else { continue };
+            track.made = false;
             if !track.alive {
                 track.alive = true;
                 track.samples.push(Sample { at, value });
@@ -72,6 +75,20 @@ impl Ring {
         self.shed();
     }
 
+    /// Adds samples that a rule made, at the time of the newest push; [`STALE`] ends a series. A second one of that time
+    /// is ignored.
+    pub fn add<'a>(&mut self, samples: impl IntoIterator<Item = (&'a Labels, f64)>) {
+        let Some(at) = self.newest else { return };
+        for (labels, value) in samples {
+            let Some(track) = self.track(labels) else { continue };
+            track.made = true;
+            if track.samples.last().is_none_or(|last| last.at < at) {
+                track.samples.push(Sample { at, value });
+            }
+        }
+        self.shed();
+    }
+
     fn track(&mut self, labels: &Labels) -> Option<&mut Track> {
         let name = labels.get(NAME)?;
         if !self.names.contains_key(name) {
@@ -81,7 +98,7 @@ impl Ring {
         let tracks = &mut self.names.get_mut(name)?.as_mut()?.tracks;
         if !tracks.contains_key(labels) {
             let reach = self.wants.iter().filter(|w| w.matchers.accept(labels)).map(|w| w.reach).max()?;
-            tracks.insert(labels.clone(), Track { samples: Vec::new(), reach, alive: false });
+            tracks.insert(labels.clone(), Track { samples: Vec::new(), reach, alive: false, made: false });
         }
         tracks.get_mut(labels)
     }
@@ -137,7 +154,7 @@ impl Track {
     /// Ends a series that had no sample at `at`, drops what nobody looks back to any more; false when nothing is left.
     fn turn(&mut self, at: i64, before: i64) -> bool {
         let ended = self.samples.last().is_some_and(|s| s.at == before && s.value.to_bits() != STALE);
-        if !self.alive && ended && before < at {
+        if !self.alive && !self.made && ended && before < at {
             self.samples.push(Sample { at, value: f64::from_bits(STALE) });
         }
         self.alive = false;

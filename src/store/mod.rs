@@ -27,7 +27,7 @@ mod writer;
 
 pub use bits::Garbled;
 pub use dictionary::Named;
-pub use events::{Closed, Commit, Entry, Events, Logged, Waiting};
+pub use events::{Closed, Commit, Entry, Events, Left, Logged, Waiting};
 pub use export::{ExportError, Summary, export};
 pub use file::Trouble;
 pub use meters::{Database, Due, FAMILIES, Meters, OutboxMeters, Tally};

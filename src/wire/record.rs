@@ -172,7 +172,7 @@ const FLV: u8 = 6;
 const FAULT: u8 = 7;
 
 impl Record<'_> {
-    /// Appends the record to `out`. Bytes beyond [`MOST_BODY`] have no place in one record: use [`bytes`].
+    /// Appends the record to `out`. Bytes beyond [`MOST_BODY`] have no place in one record: use [`bytes()`].
     pub fn write(&self, at: u64, out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(&[0; HEADER]);

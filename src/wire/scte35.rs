@@ -31,7 +31,7 @@ use cursor::Cursor;
 
 /// The largest section_length (§9.6.1).
 const LONGEST: usize = 4093;
-/// Bytes from section_length to the end, of a section without a command: header, descriptor_loop_length is apart.
+/// Bytes of CRC_32.
 const CRC: usize = 4;
 /// splice_command_length that says nothing (§9.6.1).
 const NO_LENGTH: u16 = 0xfff;

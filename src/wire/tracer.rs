@@ -21,6 +21,10 @@ pub const MOST_ELEMENTS: usize = 128;
 /// Bytes of a name, of a factory's name and of the encoder's id at most.
 pub const MOST_NAME: usize = 64;
 
+/// Where the daemon listens and the tracer sends to, unless told otherwise. Every user may enter that folder; only the
+/// daemon may bind there.
+pub const SOCKET: &str = "/run/vedette-tracer/socket";
+
 const MAGIC: &str = "vedette-gst/1";
 
 /// The first line.

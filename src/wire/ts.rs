@@ -61,6 +61,7 @@ pub struct Monitor {
     /// Number of a PID's slot, one up; 0 where it was never met.
     index: Box<[u16; PIDS]>,
     slots: Vec<Slot>,
+    /// Slots that gather sections.
     gathered: usize,
     tables: Tables,
     /// Packets so far.
@@ -239,7 +240,7 @@ impl Monitor {
         let scrambled = packet.tsc() != 0;
         match slot.work {
             Work::Nothing => self.tables.due.scrambled |= scrambled,
-            Work::Tables if scrambled => self.counts.scrambled_table(slot.pid),
+            Work::Tables if scrambled => self.counts.scrambled_table(slot.pid, slot.role),
             _ if scrambled => {
                 self.tables.due.scrambled = true;
                 slot.blind();

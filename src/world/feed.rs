@@ -51,6 +51,32 @@ pub enum Interface {
     Address(IpAddr),
 }
 
+/// Where datagrams are sent to: `host` is an address, not a name, IPv6 in brackets as URLs have it; port 0 is none.
+pub fn address(host: &str, port: u16) -> Option<SocketAddr> {
+    let ip: IpAddr = host.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
+    (port > 0).then(|| SocketAddr::new(ip, port))
+}
+
+impl std::str::FromStr for Interface {
+    type Err = NoInterface;
+
+    fn from_str(text: &str) -> Result<Interface, NoInterface> {
+        if let Ok(address) = text.parse() {
+            return Ok(Interface::Address(address));
+        }
+        // dev_valid_name() of the kernel.
+        let fits = (1..=15).contains(&text.len())
+            && !matches!(text, "." | "..")
+            && text.bytes().all(|b| b != b'/' && b != b':' && !b.is_ascii_whitespace());
+        if fits { Ok(Interface::Name(text.to_owned())) } else { Err(NoInterface(text.to_owned())) }
+    }
+}
+
+/// Neither an address nor a name that an interface can have.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is no interface")]
+pub struct NoInterface(String);
+
 /// Why nothing comes.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Reason {

@@ -33,6 +33,7 @@ pub struct World {
     pub files: Arc<dyn files::Files>,
     pub broker: Arc<dyn broker::Dial>,
     pub feed: Arc<dyn feed::Dial>,
+    pub worker: Arc<dyn worker::Spawn>,
     pub inflow: Arc<dyn inflow::Open>,
     pub processes: Arc<dyn process::Processes>,
     /// `None` in a world that has no node of its own to look at.
@@ -50,6 +51,7 @@ impl World {
             files: Arc::new(files::Disk),
             broker: Arc::new(broker::script::Script::default()),
             feed: Arc::new(feed::script::Script::default()),
+            worker: Arc::new(worker::script::Script::default()),
             inflow: Arc::new(inflow::Script::default()),
             processes: Arc::new(process::Script::default()),
             machine: None,

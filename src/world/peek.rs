@@ -34,16 +34,19 @@ pub struct Peeked {
     pub acknowledged: Option<u64>,
     /// Since the last data came on the connection that received most, milliseconds.
     pub receive_age_ms: Option<u64>,
+    /// Bytes of that connection that the process has not taken yet: with some it does not wait for input.
+    pub unread: Option<u64>,
 }
 
 impl Peeked {
-    fn fields(&mut self) -> [(&'static str, &mut Option<u64>); 5] {
+    fn fields(&mut self) -> [(&'static str, &mut Option<u64>); 6] {
         [
             ("written", &mut self.written),
             ("position", &mut self.position),
             ("received", &mut self.received),
             ("acknowledged", &mut self.acknowledged),
             ("receive_age_ms", &mut self.receive_age_ms),
+            ("unread", &mut self.unread),
         ]
     }
 

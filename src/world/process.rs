@@ -51,10 +51,22 @@ pub struct Usage {
     pub threads: u64,
     /// 0 to 2000: who has most is killed first when memory runs out, proc_pid_oom_score(5).
     pub oom_score: Result<u64, NoData>,
-    /// Dead, and its parent has not asked for the outcome.
-    pub zombie: bool,
+    pub state: State,
     /// Bytes read from and written to block devices by its control group (cgroup v2 `io.stat`, IOAccounting=yes).
     pub cgroup_io: Result<(u64, u64), NoData>,
+}
+
+/// What the kernel says that a process does, proc_pid_stat(5) field 3. Of its first thread only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It runs, or waits for what a signal would end.
+    Live,
+    /// It waits in the kernel for a disk or a mount, and no signal reaches it (D).
+    Blocked,
+    /// A signal or a debugger holds it (T, t).
+    Stopped,
+    /// It is dead, and its parent has not asked for the outcome (Z, X).
+    Dead,
 }
 
 /// What one look found.

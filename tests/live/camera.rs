@@ -22,9 +22,10 @@ fn counts_what_was_sent(codec: &str, transport: &str) {
     // The first 10 s of a stream begin with a keyframe and so are above the mean.
     wait("the window of 10 s is full", Duration::from_secs(30), || (camera.count("frames") > 300.0).then_some(()));
     let (start, frames, bytes) = (camera.count("at"), camera.count("frames"), camera.count("bytes"));
-    let mut seen = Vec::new();
+    let (mut seen, mut intervals) = (Vec::new(), Vec::new());
     wait("the stretch is over", Duration::from_secs(60), || {
         seen.extend(of("camera_fps").zip(of("camera_bitrate")));
+        intervals.extend(of("camera_keyframe_interval_seconds"));
         (camera.count("at") - start >= STRETCH).then_some(())
     });
     let seconds = camera.count("at") - start;
@@ -34,7 +35,11 @@ fn counts_what_was_sent(codec: &str, transport: &str) {
     assert_eq!(of("camera_frames_dropped_total"), Some(0.0));
     assert_eq!(of("camera_rtp_packets_lost_total"), Some(0.0));
     near("expected", of("camera_fps_expected").unwrap(), 25.0);
-    near("keyframe interval", of("camera_keyframe_interval_seconds").unwrap(), 2.0);
+    // By arrival: on a machine that is busy a keyframe that comes late makes one interval longer and the next one shorter
+    // by as much, so it is their mean that is known.
+    intervals.dedup();
+    assert!(intervals.len() >= 8, "{intervals:?}");
+    near("keyframe interval", intervals.iter().sum::<f64>() / intervals.len() as f64, 2.0);
     assert!(of("camera_jitter_seconds").unwrap() < 0.05);
     let stream = format!("camera_stream_info{{camera_id=\"yard\",codec=\"{codec}\",height=\"240\",width=\"320\"}}");
     assert_eq!(watching.value(&stream), Some(1.0), "{:?}", watching.page());

@@ -1,5 +1,8 @@
 //! The encoder probe on FFmpeg itself: at work, frozen, killed, ended, watched or not, started with our flags or without.
 
+mod mapping;
+mod traced;
+
 use crate::support::{Kid, free_port, wait};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,6 +15,7 @@ use vedette::base::ring::Ring;
 use vedette::base::settings::read;
 use vedette::metric::book::Book;
 use vedette::metric::latest::Latest;
+use vedette::metric::note::Note;
 use vedette::metric::report::{NoData, Report};
 use vedette::probe::encoder::KIND;
 use vedette::probe::{Kit, Tap};
@@ -27,7 +31,7 @@ struct Watching {
     clock: Clock,
     latest: Mutex<Latest>,
     ring: Ring<Report>,
-    kinds: Mutex<Vec<&'static str>>,
+    notes: Mutex<Vec<Note>>,
     _quitter: Quitter,
 }
 
@@ -55,8 +59,8 @@ impl Watching {
             let (tap, quit) = (Tap::new(ring.clone(), Default::default()), quit.clone());
             runtime.spawn(async move { session.run(&tap, &quit).await.map_err(|failed| panic!("{failed}")) });
         }
-        let (latest, kinds) = (Mutex::new(Latest::new(book)), Mutex::default());
-        Watching { runtime: Some(runtime), clock, latest, ring, kinds, _quitter: quitter }
+        let (latest, notes) = (Mutex::new(Latest::new(book)), Mutex::default());
+        Watching { runtime: Some(runtime), clock, latest, ring, notes, _quitter: quitter }
     }
 
     fn alone(config: &str) -> Watching {
@@ -66,7 +70,7 @@ impl Watching {
     fn page(&self) -> Vec<(String, f64)> {
         let mut latest = self.latest.lock().unwrap();
         for report in self.ring.take_now() {
-            self.kinds.lock().unwrap().extend(report.notes.iter().map(|note| note.kind));
+            self.notes.lock().unwrap().extend(report.notes.iter().cloned());
             latest.apply(&report);
         }
         let rows = latest.snapshot(self.clock.now()).rows;
@@ -75,12 +79,23 @@ impl Watching {
 
     /// A series of encoder `yard`, with what labels it has besides.
     fn of(&self, name: &str, more: &str) -> Option<f64> {
-        let series = format!("encoder_{name}{{camera_id=\"yard\",encoder_id=\"yard\"{more}}}");
+        self.of_encoder("yard", name, more)
+    }
+
+    fn of_encoder(&self, id: &str, name: &str, more: &str) -> Option<f64> {
+        let series = format!("encoder_{name}{{camera_id=\"{id}\",encoder_id=\"{id}\"{more}}}");
         self.page().into_iter().find(|(name, _)| *name == series).map(|(_, value)| value)
     }
 
     fn wait(&self, name: &str, more: &str, bound: Duration, fits: impl Fn(Option<f64>) -> bool) -> Option<f64> {
         wait(&format!("encoder_{name}{more}"), bound, || Some(self.of(name, more)).filter(|v| fits(*v)))
+    }
+
+    fn wait_note(&self, kind: &str) {
+        wait(kind, SOON, || {
+            self.page();
+            self.notes.lock().unwrap().iter().any(|note| note.kind == kind).then_some(())
+        });
     }
 
     fn is(&self, name: &str, value: f64, bound: Duration) {
@@ -173,7 +188,7 @@ fn a_freeze_a_kill_and_an_orderly_end_are_told_apart() {
     signal(&second, libc::SIGTERM);
     watching.wait("ends_total", ",how=\"clean\"", SOON, |v| v == Some(1.0));
     assert_eq!(watching.of("ends_total", ",how=\"abrupt\""), Some(1.0));
-    let kinds = watching.kinds.lock().unwrap().clone();
+    let kinds: Vec<_> = watching.notes.lock().unwrap().iter().map(|note| note.kind).collect();
     let wanted = ["encoder.stalled", "encoder.resumed", "encoder.exit", "encoder.restarted", "encoder.exit"];
     assert_eq!(kinds, wanted);
 }
@@ -243,6 +258,16 @@ fn peek(dir: &TempDir) -> (Kid, std::path::PathBuf) {
     (kid, socket)
 }
 
+/// A camera over TCP that waits for whoever comes.
+fn tcp_source(port: u16) -> Kid {
+    let source = Kid::spawn(ffmpeg(&SOURCE).args(["mpegts", &format!("tcp://127.0.0.1:{port}?listen=1")]));
+    wait("the source listens", SOON, || {
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        table.contains(&format!("0100007F:{port:04X} 00000000:0000 0A")).then_some(())
+    });
+    source
+}
+
 #[test]
 fn an_encoder_without_our_flags_is_measured_through_vedette_peek_and_denied_without() {
     // SAFETY: geteuid(2) cannot fail and takes nothing.
@@ -252,12 +277,8 @@ fn an_encoder_without_our_flags_is_measured_through_vedette_peek_and_denied_with
     }
     let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
     let (peeker, socket) = peek(&dir);
+    let source = tcp_source(port);
     let address = format!("tcp://127.0.0.1:{port}");
-    let source = Kid::spawn(ffmpeg(&SOURCE).args(["mpegts", &format!("{address}?listen=1")]));
-    wait("the source listens", SOON, || {
-        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-        table.contains(&format!("0100007F:{port:04X} 00000000:0000 0A")).then_some(())
-    });
     let output = dir.path().join("yard-%03d.ts");
     let copy = ["-i", &address, "-c", "copy", "-f", "segment", "-segment_time", "60", text(&output)];
     let mut command = Command::new("setpriv");
@@ -280,6 +301,40 @@ fn an_encoder_without_our_flags_is_measured_through_vedette_peek_and_denied_with
     assert!(watching.latest.lock().unwrap().no_data(NoData::Denied) > 0);
     assert_eq!(watching.of("up", ""), Some(1.0));
     assert!(watching.of("process_cpu_seconds_total", "").is_some(), "what everybody may read stays");
+}
+
+#[test]
+fn an_encoder_whose_input_sends_nothing_is_starved_and_one_that_is_stopped_is_not() {
+    // SAFETY: geteuid(2) cannot fail and takes nothing.
+    if unsafe { libc::geteuid() } != 0 {
+        eprintln!("skipped: vedette-peek needs capabilities, which only root can give");
+        return;
+    }
+    let (dir, input, port) = (tempfile::tempdir().unwrap(), free_port(), free_port());
+    let (_peeker, socket) = peek(&dir);
+    let source = tcp_source(input);
+    let progress = format!("udp://127.0.0.1:{port}");
+    let address = format!("tcp://127.0.0.1:{input}");
+    let read = ["-probesize", "100000", "-analyzeduration", "500000", "-progress", &progress, "-i", &address];
+    let encoder = Kid::spawn(ffmpeg(&read).args(["-c", "copy", "-f", "mpegts", "/dev/null"]));
+    let watching = Watching::start(&format!("[[encoder]]\nid = \"yard\"\nprogress = {progress:?}\n"), &socket);
+    let fault = |cause: &str, value: f64| {
+        // Labels stand in the order of their names.
+        let series = format!("encoder_fault{{camera_id=\"yard\",cause=\"{cause}\",encoder_id=\"yard\"}}");
+        let of = || watching.page().into_iter().find(|(name, _)| *name == series).map(|(_, value)| value);
+        wait(&series, SOON, || of().filter(|v| *v == value));
+    };
+    watching.is("advancing", 1.0, SOON);
+    fault("starved", 0.0);
+    signal(&source, libc::SIGSTOP);
+    fault("starved", 1.0);
+    signal(&source, libc::SIGCONT);
+    watching.is("advancing", 1.0, SOON);
+    fault("starved", 0.0);
+    signal(&encoder, libc::SIGSTOP);
+    watching.is("advancing", 0.0, SOON);
+    fault("stopped", 1.0);
+    fault("starved", 0.0);
 }
 
 #[test]

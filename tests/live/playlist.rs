@@ -17,13 +17,13 @@ const SOON: Duration = Duration::from_secs(60);
 const SECTION: &str = "/DAvAAAAAAAA///wFAVIAACPf+/+c2nALv4AUsz1AAAAAAAKAAhDVUVJAAABNWLbowo=";
 
 /// An encoder that writes segments of a second into a folder, five in the playlist.
-struct Encoder {
+pub struct Encoder {
     dir: TempDir,
     kid: Kid,
 }
 
 impl Encoder {
-    fn start() -> Encoder {
+    pub fn start() -> Encoder {
         let dir = tempfile::tempdir().unwrap();
         let mut command = Command::new("ffmpeg");
         command.args(["-nostdin", "-loglevel", "error", "-re", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25"]);
@@ -36,7 +36,7 @@ impl Encoder {
         wait("the first playlist", SOON, || dir.path().join("index.m3u8").exists().then_some(()));
         Encoder { dir, kid }
     }
-    fn dir(&self) -> &Path {
+    pub fn dir(&self) -> &Path {
         self.dir.path()
     }
     fn signal(&self, signal: i32) {

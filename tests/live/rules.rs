@@ -254,7 +254,9 @@ fn traces(count: usize) -> Vec<Vec<Option<u64>>> {
 #[test]
 fn alarms_live_as_in_prometheus_at_every_step_of_random_traces() {
     let traces = traces(40);
-    let mut rules = Vec::new();
+    // Rules that name alarms: of rules behind them, of those before them, and of both.
+    let named = |name: &str, expr: &str| json!({"alert": name, "expr": expr, "for": "30s"});
+    let mut rules = vec![named("First", r#"count(ALERTS{alertstate="firing",alertname=~"R.*"}) > 100"#)];
     for (n, expr) in ["m < 4", "m > 2 unless m == 5", "count(m < 3) > 9", "absent(m{t=\"7\"})"].iter().enumerate() {
         for hold in ["0s", "30s", "1m"] {
             for keep in ["0s", "45s", "1m15s"] {
@@ -266,6 +268,12 @@ fn alarms_live_as_in_prometheus_at_every_step_of_random_traces() {
             }
         }
     }
+    rules.insert(20, named("Between", r#"max by (t) (ALERTS{alertstate="pending",level="low"}) unless m > 1"#));
+    rules.push(named(
+        "Last",
+        r#"max by (t) (ALERTS{alertstate="firing",alertname!="Last"}) unless on(t) ALERTS{alertname="Between"}"#,
+    ));
+    rules.push(named("Aged", r#"max by (t) (time() - ALERTS_FOR_STATE{alertname=~"R.*"}) > 60"#));
     let rules = json!({"groups": [{"name": "g", "rules": rules}]});
     let sheet = parse(&rules.to_string(), "rules.yml", Compat::V2);
     assert_eq!(sheet.faults, []);

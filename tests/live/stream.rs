@@ -1,9 +1,10 @@
-//! Transport streams over UDP, multicast, RTP and files, watched by the whole daemon.
+//! Transport streams over UDP, multicast, RTP, files, SRT and RTMP, watched by the whole daemon.
 
 mod breaks;
 mod encoder;
 mod inputs;
 mod plan;
+mod workers;
 
 use crate::support::brokers::{Broker, Heard, Subscriber};
 use crate::support::ts::clip::Clip;
@@ -74,7 +75,7 @@ fn notes(heard: &[Heard], stream: &str, kind: &str) -> Vec<Value> {
 /// The plan: a heartbeat; a break that is announced twice and returns; one by time_signal with an adjustment; a section
 /// with a wrong CRC; and one that comes late and ends by itself.
 /// With it the seconds of the programme that had been sent when each section came.
-fn planned(returning: bool) -> (Clip, Vec<f64>) {
+pub fn planned(returning: bool) -> (Clip, Vec<f64>) {
     let mut clip = Clip::base().declare_cues(0.0, 0x86);
     let at = |seconds: f64| clip.pts(seconds);
     let (out, back) =

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""A live encoder with SCTE-35 cues over UDP, made of GStreamer. Says on stdout, one JSON line each, when a cue was handed
-to the multiplexer: `sent` is the running time of the picture before which it was, `at` that of its splice point, seconds.
-In the stream every time is 3600 s later."""
+"""A live encoder with SCTE-35 cues over UDP, and SRT too if asked, made of GStreamer. Says on stdout, one JSON line each,
+when a cue was handed to the multiplexer: `sent` is the running time of the picture before which it was, `at` that of its
+splice point, seconds. In the stream every time is 3600 s later. There is no sound: on a busy machine the multiplexer
+would wait for it with the pictures and not with the cues."""
 import argparse, json, sys
 import gi
 gi.require_version("Gst", "1.0")
@@ -11,6 +12,7 @@ from gi.repository import Gst, GLib, GstMpegts
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--port", type=int, required=True)
 parser.add_argument("--host", default="127.0.0.1")
+parser.add_argument("--srt", help="srt:// URL to send to as well")
 parser.add_argument("--repeat", type=float, help="begin the plan again every so many seconds, more than 27")
 args = parser.parse_args()
 
@@ -25,9 +27,11 @@ GstMpegts.initialize()
 pipeline = Gst.parse_launch(f"""
     videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1
         ! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=50 ! video/x-h264,profile=baseline ! h264parse ! mux.
-    audiotestsrc is-live=true ! audio/x-raw,rate=48000 ! lamemp3enc ! mpegaudioparse ! mux.
     mpegtsmux name=mux scte-35-pid={PID} scte-35-null-interval=450000 alignment=7
-        ! udpsink host={args.host} port={args.port} multicast-iface=lo auto-multicast=true sync=false""")
+        ! tee name=out ! queue ! udpsink host={args.host} port={args.port} multicast-iface=lo sync=false
+    {'out. ! queue ! srtsink name=srt wait-for-connection=false sync=false' if args.srt else ''}""")
+if args.srt:
+    pipeline.get_by_name("srt").set_property("uri", args.srt)
 mux = pipeline.get_by_name("mux")
 plan = list(PLAN)
 

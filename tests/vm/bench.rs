@@ -1,5 +1,6 @@
 //! What the guest is made of: the image (built once per recipe), the package under test, and disks for one story.
 
+use std::ffi::OsStr;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -80,7 +81,9 @@ pub fn package() -> PathBuf {
     }
     let dir = target().with_file_name("debian");
     let debs = std::fs::read_dir(&dir).into_iter().flatten().map(|e| e.unwrap().path());
-    debs.filter(|p| p.extension().is_some_and(|e| e == "deb"))
+    // vedette-gst has a package of its own, which `make deb` puts beside it.
+    let ours = |name: &str| name.ends_with(".deb") && !name.starts_with("vedette-gst");
+    debs.filter(|p| p.file_name().and_then(OsStr::to_str).is_some_and(ours))
         .max_by_key(|p| p.metadata().unwrap().modified().unwrap())
         .unwrap_or_else(|| panic!("no package in {}: run `make deb`, or set VEDETTE_DEB", dir.display()))
 }

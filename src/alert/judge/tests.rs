@@ -294,15 +294,32 @@ fn a_group_with_an_interval_is_judged_that_often_even_when_ticks_jitter() {
 }
 
 #[test]
-fn a_rule_may_name_the_alarms_of_another() {
-    let mut s = Stage::new(&[
-        "alert: Down, expr: camera_fps < 5",
-        "alert: Any, expr: 'count(ALERTS{alertstate=\"firing\",alertname=\"Down\"}) > 0'",
-    ]);
-    assert_eq!(s.fps(1.0), ["Firing Down"]);
-    assert_eq!(s.fps(1.0), ["Firing Any"]);
-    assert_eq!(s.fps(25.0), ["Resolved Down"]);
-    assert_eq!(s.fps(25.0), ["Resolved Any"]);
+fn a_rule_sees_the_alarms_of_those_before_it_at_once_and_of_those_behind_it_a_round_later() {
+    let any =
+        |name: &str| format!("alert: {name}, expr: 'count(ALERTS{{alertstate=\"firing\",alertname=\"Down\"}}) > 0'");
+    let mut s = Stage::new(&[&any("Before"), "alert: Down, expr: camera_fps < 5", &any("Behind")]);
+    assert_eq!(s.fps(1.0), ["Firing Down", "Firing Behind"]);
+    assert_eq!(s.fps(1.0), ["Firing Before"]);
+    assert_eq!(s.fps(25.0), ["Resolved Down", "Resolved Behind"]);
+    assert_eq!(s.fps(25.0), ["Resolved Before"]);
+}
+
+#[test]
+fn the_alarms_of_a_group_that_is_not_due_stand_and_those_of_a_rule_that_went_end() {
+    let text = "groups: [{name: a, interval: 20s, rules: [{alert: Down, expr: camera_fps < 5}]}, \
+        {name: b, rules: [{alert: Any, expr: 'count(ALERTS{alertname=\"Down\"}) > 0'}]}]";
+    let mut s = Stage::new(&[]);
+    let rules = parse(text, "g.yml", Compat::V3).rules;
+    s.judge = Judge::new(rules.clone(), &exported(), Labels::default());
+    assert_eq!(s.fps(1.0), ["Firing Down", "Firing Any"]);
+    for _ in 0..3 {
+        assert_eq!(s.fps(25.0), [""; 0], "a was not judged again");
+    }
+    assert_eq!(s.fps(1.0), [""; 0], "still down");
+    let stamp = s.stamp();
+    let verdict = s.judge.replace_rules(rules[1..].to_vec(), &exported(), &stamp);
+    assert_eq!(told(&verdict), ["Resolved Down"]);
+    assert_eq!(s.fps(1.0), ["Resolved Any"]);
 }
 
 #[test]

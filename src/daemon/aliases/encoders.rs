@@ -41,7 +41,7 @@ static ERRORS: Desc<2> = Desc::counter(
     "encoding_errors_total",
     Unit::Count,
     ["error_type", "service"],
-    "Log lines that mean an error, abrupt ends (exit) and stalls, by encoder",
+    "Log lines that mean an error, ERROR messages of GStreamer (pipeline), abrupt ends (exit) and stalls, by encoder",
 );
 
 pub(super) static LINES: &[Line] = &[
@@ -119,6 +119,10 @@ fn errors() -> Fold {
                 say(told, meaning.label(), labels, n);
             }
         }
+        let messages = standing.of("encoder_pipeline_messages_total");
+        for (labels, n) in messages.filter(|(labels, _)| labels.get("type") == Some("error")) {
+            say(told, "pipeline", labels, n);
+        }
         for (labels, n) in standing.of("encoder_ends_total").filter(|(labels, _)| labels.get("how") == Some("abrupt")) {
             say(told, "exit", labels, n);
         }
@@ -145,6 +149,11 @@ mod tests {
     static ADVANCING: Desc<2> = Desc::gauge("encoder_advancing", Unit::Count, ["encoder_id", "camera_id"], "");
     static LOG: Desc<3> =
         Desc::counter("encoder_log_lines_total", Unit::Count, ["encoder_id", "camera_id", "meaning"], "");
+    static RATIO: Desc<2> = Desc::gauge("encoder_process_cpu_ratio", Unit::Ratio, ["encoder_id", "camera_id"], "");
+    static RESTARTS: Desc<2> = Desc::counter("encoder_restarts_total", Unit::Count, ["encoder_id", "camera_id"], "");
+    static ENDS: Desc<3> = Desc::counter("encoder_ends_total", Unit::Count, ["encoder_id", "camera_id", "how"], "");
+    static MESSAGES: Desc<3> =
+        Desc::counter("encoder_pipeline_messages_total", Unit::Count, ["encoder_id", "camera_id", "type"], "");
     static STALLS: Desc<2> = Desc::counter("encoder_stalls_total", Unit::Count, ["encoder_id", "camera_id"], "");
 
     #[test]
@@ -168,6 +177,14 @@ mod tests {
             report.value(book.open(&LOG, ["a", "yard", meaning], Hold::Own), n);
         }
         report.value(open(&STALLS, two), 2.0);
+        report.value(open(&RATIO, one), 0.5).value(open(&RATIO, two), 0.75);
+        report.value(open(&RESTARTS, one), 2.0).value(open(&RESTARTS, two), 1.0);
+        for (how, n) in [("clean", 1.0), ("abrupt", 4.0)] {
+            report.value(book.open(&ENDS, ["a", "yard", how], Hold::Own), n);
+        }
+        for (kind, n) in [("error", 6.0), ("warning", 7.0)] {
+            report.value(book.open(&MESSAGES, ["b", "yard", kind], Hold::Own), n);
+        }
         latest.apply(&report);
         let told = aliases.tell(&latest.standing(now.boot), &now);
         latest.apply(&told);
@@ -177,6 +194,10 @@ mod tests {
         };
         assert_eq!(of("ffmpeg_process_memory_mb{camera_id=\"yard\"}"), Some(7.0));
         assert!((of("ffmpeg_process_uptime_seconds{camera_id=\"yard\"}").unwrap() - 5.0).abs() < 1e-6);
+        assert_eq!(of("ffmpeg_process_cpu_percent{camera_id=\"yard\"}"), Some(125.0));
+        assert_eq!(of("ffmpeg_process_restarts_total{camera_id=\"yard\"}"), Some(3.0));
+        assert_eq!(of("encoding_errors_total{error_type=\"exit\",service=\"a\"}"), Some(4.0));
+        assert_eq!(of("encoding_errors_total{error_type=\"pipeline\",service=\"b\"}"), Some(6.0));
         let sessions = "encoding_sessions_active{encoder_type=\"ffmpeg\",resolution=\"1920x1080\"}";
         assert_eq!(of(sessions), Some(1.0));
         assert_eq!(of("encoding_errors_total{error_type=\"write_failed\",service=\"a\"}"), Some(3.0));

@@ -8,13 +8,25 @@ use crate::base::quit::Quit;
 use crate::metric::report::NoData;
 use crate::probe::{Failed, Kit, Patience, Running, Session, Tap};
 use crate::world::World;
-use crate::world::rtsp::{Broken, Feed, Line, Opened, Phase, Reason};
+use crate::world::rtsp::{Broken, Event, Feed, Later, Line, Opened, Phase, Reason};
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use std::future::poll_fn;
-use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 /// Longest wait for the answer to TEARDOWN when we stop; a session has 2 s in all to say good-bye.
 const GOOD_BYE: Duration = Duration::from_millis(1_900);
+
+/// A report that is due waits this long for a packet to come with: where packets flow, it costs no wake-up of its own.
+const LINGER: Duration = Duration::from_millis(100);
+
+/// What ends a wait for packets.
+enum Turn {
+    Over(Broken),
+    Quit,
+    Report,
+}
 
 pub(super) struct Watch {
     plan: Plan,
@@ -108,17 +120,35 @@ impl Watch {
         self.sheet.expected(&mut report, self.plan.fps.or(opened.framerate));
         tap.send(report);
         let clock = self.clock.clone();
-        let mut asked = pin!(quit.wait());
         let mut due = playing.plus(CADENCE);
-        let mut beat = pin!(clock.sleep_until(due));
         loop {
+            // In a set of their own, these are asked only when it was they who woke the task, not at every packet.
+            let mut aside = FuturesUnordered::<Later<'_, Turn>>::new();
+            aside.push(Box::pin(quit.wait().map(|()| Turn::Quit)));
+            aside.push(Box::pin(clock.sleep_until(due.plus(LINGER)).map(|()| Turn::Report)));
             let tally = &mut self.tally;
-            // The feed comes first: after a stall of our own, what waits in the socket is taken in before it is judged.
-            tokio::select! {
-                biased;
-                broken = poll_fn(|cx| feed.poll(cx, &mut |event| tally.take(event))) => return broken,
-                () = &mut asked => return stream(Reason::Shutdown),
-                () = &mut beat => {}
+            let turn = poll_fn(|cx| {
+                let mut newest = None;
+                let mut take = |event: Event<'_>| {
+                    if let Event::Packet(seen) = &event {
+                        newest = Some(seen.at);
+                    }
+                    tally.take(event);
+                };
+                // The feed comes first: after a stall of our own, what waits in the socket is taken in before it is judged.
+                if let Poll::Ready(broken) = feed.poll(cx, &mut take) {
+                    return Poll::Ready(Turn::Over(broken));
+                }
+                match aside.poll_next_unpin(cx) {
+                    Poll::Ready(turn) => Poll::Ready(turn.unwrap_or(Turn::Report)),
+                    Poll::Pending if newest >= Some(due) => Poll::Ready(Turn::Report),
+                    Poll::Pending => Poll::Pending,
+                }
+            });
+            match turn.await {
+                Turn::Over(broken) => return broken,
+                Turn::Quit => return stream(Reason::Shutdown),
+                Turn::Report => {}
             }
             let now = clock.now();
             if let Some(reason) = self.report(tap, opened, &now) {
@@ -127,7 +157,6 @@ impl Watch {
             while due <= now.boot {
                 due = due.plus(CADENCE);
             }
-            beat.set(clock.sleep_until(due));
         }
     }
 

@@ -1,6 +1,7 @@
 //! The life of an encoder as it is seen from outside: its process comes, goes and comes again as another; it advances or
 //! stands still. Pure: times are arguments.
 
+use super::fault::Fault;
 use super::metrics::How;
 use crate::base::clock::Boot;
 use crate::metric::note::Note;
@@ -27,6 +28,7 @@ pub(super) struct Life {
     undecided: bool,
     last_word: Option<Boot>,
     advancing: Option<bool>,
+    last_end: Option<How>,
     pub(super) restarts: u64,
     /// By place in [`How::ALL`](crate::base::label::Label::ALL).
     pub(super) ends: [u64; 3],
@@ -47,6 +49,11 @@ impl Life {
     /// Whether its process was ever seen: then not to see it means that it is gone.
     pub(super) fn known(&self) -> bool {
         self.now.is_some() || self.before.is_some()
+    }
+
+    /// Why no process is there; `None` while it is not decided yet how the last one ended.
+    pub(super) fn absence(&self) -> Option<Fault> {
+        (!self.undecided).then(|| Fault::of_none(self.last_end))
     }
 
     /// The process table was looked at. `reported`: when the last report came.
@@ -96,6 +103,7 @@ impl Life {
             How::Unknown
         };
         self.ends[how as usize] += 1;
+        self.last_end = Some(how);
         let note = Note::new("encoder.exit", gone).with("how", crate::base::label::Label::label(how));
         notes.push(note.with("uptime_seconds", gone.since(run.started).as_secs_f64()));
     }
@@ -156,16 +164,18 @@ mod tests {
     #[test]
     fn an_end_is_clean_after_a_last_word_abrupt_after_mere_reports_and_unknown_without() {
         let looks = [(20, who(7, 10)), (21, who(7, 10)), (22, None), (23, None), (24, None), (60, None)];
-        for (word, reported, wanted) in [
-            (Some(22), Some(22), [1, 0, 0]),
-            (Some(23), Some(23), [1, 0, 0]),
-            (None, Some(21), [0, 1, 0]),
-            (None, None, [0, 0, 1]),
-            (None, Some(5), [0, 0, 1]),
+        assert_eq!(Life::default().absence(), Some(Fault::Missing));
+        for (word, reported, wanted, fault) in [
+            (Some(22), Some(22), [1, 0, 0], Fault::Ended),
+            (Some(23), Some(23), [1, 0, 0], Fault::Ended),
+            (None, Some(21), [0, 1, 0], Fault::Died),
+            (None, None, [0, 0, 1], Fault::Gone),
+            (None, Some(5), [0, 0, 1], Fault::Gone),
         ] {
             let (life, told) = lived(&looks, word, reported);
             assert_eq!((life.ends, life.restarts), (wanted, 0), "{word:?} {reported:?} {told:?}");
             assert_eq!(told.len(), 1, "once");
+            assert_eq!(life.absence(), Some(fault));
         }
         let (life, _) = lived(&[(20, who(7, 10)), (30, None), (32, None)], Some(4), Some(29));
         assert_eq!(life.ends, [0, 1, 0], "the last word of a run before is not this one's");

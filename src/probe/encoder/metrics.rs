@@ -1,12 +1,15 @@
 //! Every family of the encoder probe, and the series of one encoder.
 
 use super::elements::{self, Elements};
+use super::fault::Fault;
 use super::settings::{Plan, Program};
 use crate::base::label::Label;
 use crate::metric::book::{Series, Slot};
 use crate::metric::desc::{Desc, Family, Unit};
+use crate::metric::report::Report;
 use crate::probe::Kit;
 use crate::wire::fflog::Meaning;
+use crate::wire::tracer;
 use std::time::Duration;
 
 /// How often an encoder is looked at.
@@ -31,6 +34,18 @@ static WRITING: Desc<2> = Desc::gauge(
     Unit::Count,
     E,
     "1 while bytes went out within 10 s, by its reports, else by what vedette-peek reads (log lines to a file count as bytes there); absent where neither tells",
+);
+static FAULT: Desc<3> = Desc::gauge(
+    "encoder_fault",
+    Unit::Count,
+    ["encoder_id", "camera_id", "cause"],
+    "1 for the cause for which it does not do its work, else 0. No process: missing (never seen), ended (in order), died (killed, crashed, out of memory), gone (nothing tells how); with a process: stopped (by a signal or debugger), blocked (in the kernel, on a disk or mount), starved (its TCP input sends nothing; needs vedette-peek), stalled (none of these)",
+);
+static STREAM_DOWN: Desc<3> = Desc::gauge(
+    "encoder_stream_down",
+    Unit::Count,
+    ["encoder_id", "camera_id", "stream_id"],
+    "1 while encoder_fault explains that this stream, which it sends, has no signal; else 0",
 );
 static FPS: Desc<2> = Desc::gauge(
     "encoder_fps",
@@ -204,6 +219,18 @@ static TRACER_UNSENT: Desc<2> = Desc::counter(
     E,
     "Datagrams of the GStreamer tracer that nobody took, since the encoder started",
 );
+static PIPELINE_MESSAGES: Desc<3> = Desc::counter(
+    "encoder_pipeline_messages_total",
+    Unit::Count,
+    ["encoder_id", "camera_id", "type"],
+    "ERROR and WARNING messages of all GStreamer elements of the encoder, its sources and others without a series of their own included, since it started",
+);
+static LEFT_OUT: Desc<2> = Desc::gauge(
+    "encoder_tracer_elements_left_out",
+    Unit::Count,
+    E,
+    "GStreamer elements that found no place with the tracer: the sums of the element families lack them",
+);
 static SETTINGS: Desc<4> = Desc::info(
     "encoder_info",
     ["encoder_id", "camera_id", "encoder_type", "resolution"],
@@ -214,6 +241,8 @@ pub(super) static FAMILIES: &[Family] = &[
     UP.family(),
     ADVANCING.family(),
     WRITING.family(),
+    FAULT.family(),
+    STREAM_DOWN.family(),
     FPS.family(),
     BITRATE.family(),
     SPEED.family(),
@@ -247,6 +276,8 @@ pub(super) static FAMILIES: &[Family] = &[
     LOG.family(),
     MISSED.family(),
     TRACER_UNSENT.family(),
+    PIPELINE_MESSAGES.family(),
+    LEFT_OUT.family(),
     SETTINGS.family(),
     elements::IN.family(),
     elements::OUT.family(),
@@ -286,6 +317,10 @@ pub(super) struct Sheet {
     pub(super) up: Series,
     pub(super) advancing: Series,
     pub(super) writing: Series,
+    /// By place in [`Fault::ALL`].
+    pub(super) fault: Vec<Series>,
+    /// By place in the plan.
+    pub(super) streams: Vec<Series>,
     pub(super) fps: Series,
     pub(super) bitrate: Series,
     pub(super) speed: Series,
@@ -308,9 +343,8 @@ pub(super) struct Sheet {
     pub(super) peek: Peek,
     /// By place in [`Meaning::ALL`], and packets missed; only with a log.
     pub(super) log: Option<(Vec<Series>, Series)>,
-    pub(super) unsent: Option<Series>,
     /// Only for GStreamer.
-    pub(super) elements: Option<Elements>,
+    pub(super) tracer: Option<Tracer>,
 }
 
 pub(super) struct Process {
@@ -333,6 +367,27 @@ pub(super) struct Peek {
     pub(super) position: Series,
 }
 
+/// What the tracer of a GStreamer encoder tells.
+pub(super) struct Tracer {
+    unsent: Series,
+    /// Error, warning.
+    messages: [Series; 2],
+    left_out: Series,
+    elements: Elements,
+}
+
+impl Tracer {
+    /// A datagram came.
+    pub(super) fn fill(&mut self, report: &mut Report, head: &tracer::Head<'_>, elements: &[tracer::Element<'_>]) {
+        report
+            .value(self.unsent, head.unsent as f64)
+            .value(self.messages[0], head.errors as f64)
+            .value(self.messages[1], head.warnings as f64)
+            .value(self.left_out, head.left_out as f64);
+        self.elements.fill(report, elements);
+    }
+}
+
 impl Sheet {
     pub(super) fn open(kit: &mut Kit, plan: &Plan) -> Sheet {
         let (id, camera) = (plan.id.as_str(), plan.camera.as_str());
@@ -343,6 +398,8 @@ impl Sheet {
             up: kit.read(&UP, e, CADENCE),
             advancing: kit.read(&ADVANCING, e, CADENCE),
             writing: kit.read(&WRITING, e, CADENCE),
+            fault: Fault::ALL.iter().map(|fault| kit.read(&FAULT, [id, camera, fault.label()], CADENCE)).collect(),
+            streams: plan.streams.iter().map(|stream| kit.read(&STREAM_DOWN, [id, camera, stream], CADENCE)).collect(),
             fps: kit.read(&FPS, e, CADENCE),
             bitrate: kit.read(&BITRATE, e, CADENCE),
             speed: kit.read(&SPEED, e, CADENCE),
@@ -381,8 +438,12 @@ impl Sheet {
                 let meanings = Meaning::ALL.iter().map(|m| kit.own(&LOG, [id, camera, m.label()])).collect();
                 (meanings, kit.own(&MISSED, e))
             }),
-            unsent: gstreamer.then(|| kit.read(&TRACER_UNSENT, e, CADENCE)),
-            elements: gstreamer.then(|| Elements::open(kit, plan)),
+            tracer: gstreamer.then(|| Tracer {
+                unsent: kit.read(&TRACER_UNSENT, e, CADENCE),
+                messages: ["error", "warning"].map(|kind| kit.read(&PIPELINE_MESSAGES, [id, camera, kind], CADENCE)),
+                left_out: kit.read(&LEFT_OUT, e, CADENCE),
+                elements: Elements::open(kit, plan),
+            }),
         }
     }
 }

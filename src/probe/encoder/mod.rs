@@ -2,6 +2,7 @@
 
 mod elements;
 mod eyes;
+mod fault;
 mod growth;
 mod life;
 mod metrics;

@@ -2,6 +2,7 @@
 
 use crate::base::label::Label;
 use crate::base::settings::Table;
+use crate::wire::tracer::SOCKET;
 use crate::world::inflow::Place;
 use crate::world::process::Wanted;
 use std::path::PathBuf;
@@ -10,10 +11,10 @@ use url::Url;
 
 /// Without an advance for this long an encoder is stalled: FFmpeg reports twice a second unless told otherwise.
 const STALL: Duration = Duration::from_secs(2);
-/// Where the tracer of GStreamer encoders sends to.
-const TRACER: &str = "/run/vedette-tracer/socket";
 /// Elements with series of their own.
 const ELEMENTS: usize = 16;
+/// Streams that one encoder sends.
+const STREAMS: usize = 16;
 
 /// Which program encodes.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
@@ -47,6 +48,8 @@ pub(super) struct Plan {
     pub(super) stall: Duration,
     /// Of its main output, as a label; "unknown" without.
     pub(super) resolution: String,
+    /// The `[[stream]]`s that it sends.
+    pub(super) streams: Vec<String>,
     /// Names of GStreamer elements that get series of their own.
     pub(super) elements: Vec<String>,
 }
@@ -61,6 +64,13 @@ impl Plan {
         let resolution = table.text("resolution");
         if resolution.as_deref().is_some_and(|text| !is_resolution(text)) {
             table.mistake("resolution", "`resolution` is no width and height", "write such as \"1920x1080\"");
+        }
+        let streams = table.texts("streams");
+        let id_like = |id: &String| {
+            (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+        };
+        if streams.len() > STREAMS || !streams.iter().all(id_like) {
+            table.mistake("streams", "`streams` are no ids", format!("at most {STREAMS} ids of [[stream]] tables"));
         }
         let mut wanted = wanted(table);
         let (mut log, mut elements) = (None, Vec::new());
@@ -84,7 +94,7 @@ impl Plan {
             }
             Program::GStreamer => {
                 elements = element_names(table);
-                Some(Place::Unix(table.path("socket").unwrap_or_else(|| PathBuf::from(TRACER))))
+                Some(Place::Unix(table.path("socket").unwrap_or_else(|| PathBuf::from(SOCKET))))
             }
         };
         let command = table.text("process");
@@ -97,7 +107,7 @@ impl Plan {
             table.mistake("process", "a name alone does not tell one encoder from the next", "add unit or output");
         }
         let resolution = resolution.unwrap_or_else(|| "unknown".to_owned());
-        Some(Plan { id: id?, camera: camera?, program, reports, log, wanted, stall, resolution, elements })
+        Some(Plan { id: id?, camera: camera?, program, reports, log, wanted, stall, resolution, streams, elements })
     }
 }
 

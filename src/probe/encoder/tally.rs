@@ -4,7 +4,7 @@ use super::growth::Growth;
 use crate::base::clock::{Boot, Dated};
 use crate::metric::report::NoData;
 use crate::world::peek::Peeked;
-use crate::world::process::{Identity, Look};
+use crate::world::process::{Identity, Look, State};
 
 /// What is made of the looks at one encoder.
 pub(super) struct Tally {
@@ -14,13 +14,23 @@ pub(super) struct Tally {
     written: Growth,
     acknowledged: Growth,
     pub(super) received: Growth,
+    /// Since when each look found it blocked in the kernel.
+    pub(super) blocked: Option<Boot>,
     pub(super) dated: Dated,
 }
 
 impl Default for Tally {
     fn default() -> Self {
         let new = Growth::new;
-        Tally { who: None, cpu: new(), written: new(), acknowledged: new(), received: new(), dated: Dated::default() }
+        Tally {
+            who: None,
+            cpu: new(),
+            written: new(),
+            acknowledged: new(),
+            received: new(),
+            blocked: None,
+            dated: Dated::default(),
+        }
     }
 }
 
@@ -29,11 +39,12 @@ impl Tally {
     pub(super) fn on(&mut self, at: Boot, look: &Look) {
         let Some((who, usage)) = &look.found else { return };
         if self.who != Some(*who) {
-            self.who = Some(*who);
+            (self.who, self.blocked) = (Some(*who), None);
             for growth in [&mut self.cpu, &mut self.written, &mut self.acknowledged, &mut self.received] {
                 growth.another();
             }
         }
+        self.blocked = (usage.state == State::Blocked).then(|| self.blocked.unwrap_or(at));
         self.cpu.on(at, usage.cpu);
         if let Ok(Peeked { written, acknowledged, received, .. }) = look.peeked {
             let pairs =

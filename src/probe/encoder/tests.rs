@@ -12,7 +12,7 @@ use crate::wire::tracer::{self, Element, Head, Kind as Class, Numbers, Writer};
 use crate::world::World;
 use crate::world::inflow::{self, Place};
 use crate::world::peek::Peeked;
-use crate::world::process::{self, Identity, Look, Usage, Wanted};
+use crate::world::process::{self, Identity, Look, State, Usage, Wanted};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -71,7 +71,7 @@ fn look(pid: i32, started: u64) -> Look {
         resident: 50_000_000,
         threads: 9,
         oom_score: Ok(667),
-        zombie: false,
+        state: State::Live,
         cgroup_io: Err(NoData::Unsupported),
     };
     let found = Some((Identity { pid, started }, usage));
@@ -107,9 +107,11 @@ impl Rig {
             self.pass(500).await;
             self.frame += frames;
             let text = format!(
-                "frame={f}\nstream_0_0_q=28.0\ntotal_size={}\nout_time_us={}\ndup_frames=0\ndrop_frames=3\nprogress=continue\n",
+                "frame={f}\nstream_0_0_q=28.0\ntotal_size={}\nout_time_us={}\ndup_frames={}\ndrop_frames={}\nprogress=continue\n",
                 self.frame * 1000,
                 self.frame * 40_000,
+                self.frame / 6,
+                self.frame / 12,
                 f = self.frame
             );
             self.say(&text).await;
@@ -137,6 +139,14 @@ impl Rig {
         page.get(series).or(page.get(&format!("{series}{{}}"))).copied()
     }
 
+    /// The causes that hold.
+    async fn faults(&mut self) -> Vec<String> {
+        let page = self.page().await;
+        let cause =
+            |series: &String| Some(series.strip_prefix("encoder_fault{cause=\"")?.strip_suffix("\",}")?.to_owned());
+        page.iter().filter(|(_, value)| **value == 1.0).filter_map(|(series, _)| cause(series)).collect()
+    }
+
     fn kinds(&self) -> Vec<&'static str> {
         self.notes.iter().map(|note| note.kind).collect()
     }
@@ -155,9 +165,14 @@ async fn an_encoder_at_work_tells_its_pace_by_our_clock() {
     assert!((of("bitrate").unwrap() - 192_000.0).abs() < 1e-3);
     assert_eq!((of("quantiser"), of("process_threads"), of("process_oom_score")), (Some(28.0), Some(9.0), Some(667.0)));
     assert_eq!(of("frames_total"), Some(23.0 * 12.0), "what was before the first report is not ours");
+    assert_eq!((of("frames_duplicated_total"), of("frames_dropped_total")), (Some(46.0), Some(23.0)));
+    assert_eq!(of("output_bytes_total"), Some(23.0 * 12.0 * 1000.0));
+    assert!((of("output_lag_seconds").unwrap() - 11.5 * 0.04).abs() < 1e-6, "{page:#?}");
     assert_eq!((of("restarts_total"), of("written_bytes_total")), (Some(0.0), None), "nobody peeks");
     assert!(rig.latest.no_data(NoData::Denied) > 0);
     assert_eq!(page["encoder_info{,encoder_type=\"ffmpeg\",resolution=\"unknown\"}"], 1.0, "{page:#?}");
+    assert_eq!(page.keys().filter(|series| series.starts_with("encoder_fault{")).count(), 8);
+    assert!(rig.faults().await.is_empty(), "{page:#?}");
 }
 
 #[tokio::test]
@@ -174,6 +189,7 @@ async fn a_freeze_is_told_within_two_seconds_in_silence_and_in_repetition() {
         }
         assert_eq!((rig.of("encoder_advancing").await, rig.of("encoder_up").await), (Some(0.0), Some(1.0)));
         assert_eq!(rig.kinds(), ["encoder.stalled"]);
+        assert_eq!(rig.faults().await, ["stalled"]);
         let wanted = if repeating { "repeating" } else { "silent" };
         assert_eq!(rig.notes[0].fields[0].1, wanted.into());
         rig.pass(9000).await;
@@ -204,6 +220,7 @@ async fn a_clean_end_is_not_a_kill_and_neither_leaves_old_numbers() {
         }
         let ends = |how: &str| page[&format!("encoder_ends_total{{,how=\"{how}\"}}")];
         assert_eq!((ends("clean"), ends("abrupt")), if clean { (1.0, 0.0) } else { (0.0, 1.0) });
+        assert_eq!(rig.faults().await, [if clean { "ended" } else { "died" }]);
         assert_eq!(rig.kinds(), ["encoder.exit"]);
         rig.process(look(8, 16));
         rig.pass(1000).await;
@@ -212,6 +229,31 @@ async fn a_clean_end_is_not_a_kill_and_neither_leaves_old_numbers() {
         assert_eq!((rig.of("encoder_restarts_total").await, rig.of("encoder_up").await), (Some(1.0), Some(1.0)));
         assert_eq!(rig.kinds(), ["encoder.exit", "encoder.restarted"]);
     }
+}
+
+#[tokio::test]
+async fn what_the_kernel_says_of_a_process_that_stands_still_is_the_cause() {
+    let mut rig = rig(&format!("{FFMPEG}streams = [\"feed\"]\n"));
+    rig.pass(1000).await;
+    assert_eq!(rig.faults().await, ["missing"]);
+    assert_eq!(rig.of("encoder_stream_down{,stream_id=\"feed\"}").await, Some(1.0));
+    rig.process(look(7, 1));
+    rig.reports(10, 12).await;
+    assert!(rig.faults().await.is_empty());
+    assert_eq!(rig.of("encoder_stream_down{,stream_id=\"feed\"}").await, Some(0.0));
+    let mut held = look(7, 1);
+    held.found.as_mut().unwrap().1.state = State::Stopped;
+    rig.process(held);
+    rig.pass(1000).await;
+    assert_eq!(rig.faults().await, ["stopped"], "before its reports are missed");
+    let dry = Peeked { received: Some(9), receive_age_ms: Some(4000), unread: Some(0), ..Peeked::default() };
+    rig.process(Look { peeked: Ok(dry), ..look(7, 1) });
+    rig.pass(3000).await;
+    assert_eq!(rig.faults().await, ["starved"]);
+    rig.processes.set(&rig.wanted, Err(NoData::Timeout));
+    rig.pass(4000).await;
+    assert!(rig.faults().await.is_empty(), "nobody knows");
+    assert_eq!(rig.of("encoder_fault{cause=\"starved\",}").await, None);
 }
 
 #[tokio::test]
@@ -294,7 +336,7 @@ async fn the_log_is_counted_and_its_last_words_are_an_orderly_end() {
 fn datagram(id: &str, frames: u64, level: u64) -> Vec<u8> {
     let mut writer = Writer::default();
     let at = 90_000_000_000;
-    writer.head(&Head { id, pid: 812, seq: 1, at, since: 5, unsent: 4, ..Head::default() });
+    writer.head(&Head { id, pid: 812, seq: 1, at, since: 5, unsent: 4, errors: 2, warnings: 3, left_out: 1 });
     let element = |name, factory, kind, numbers| Element { name, factory, kind, state: None, numbers };
     let encoder = Numbers {
         in_buffers: Some(frames + 2),
@@ -336,6 +378,9 @@ async fn a_gstreamer_encoder_is_followed_by_its_tracer_and_others_on_the_socket_
     );
     assert!((of("fps{}").unwrap() - 25.0).abs() < 1e-6 && (of("bitrate{}").unwrap() - 200_000.0).abs() < 1e-3);
     assert_eq!((of("report_errors_total{}"), of("tracer_unsent_total{}")), (Some(12.0), Some(4.0)));
+    let messages = |kind: &str| of(&format!("pipeline_messages_total{{,type=\"{kind}\"}}"));
+    assert_eq!((messages("error"), messages("warning")), (Some(2.0), Some(3.0)));
+    assert_eq!(of("tracer_elements_left_out{}"), Some(1.0));
     assert_eq!(of("element_queue_ratio{element=\"first\",}"), Some(0.9), "{page:#?}");
     assert_eq!(of("element_queue_ratio{element=\"queue\",}"), Some(0.2), "the named one is not in its role");
     assert!((of("element_latency_seconds{element=\"encoder\",}").unwrap() - 0.008).abs() < 1e-9);
@@ -360,6 +405,7 @@ fn mistakes_are_told_and_a_password_is_not_repeated() {
         ("id = \"a\"\nunit = \"x\"\nenvironment = \"CAM\"\n", "no NAME=value"),
         ("id = \"a\"\nunit = \"x\"\nlog = \"journal:--file=/x\"\n", "names no unit"),
         ("id = \"a\"\nunit = \"x\"\nresolution = \"big\"\n", "no width and height"),
+        ("id = \"a\"\nunit = \"x\"\nstreams = [\"a b\"]\n", "`streams` are no ids"),
         ("id = \"a\"\nunit = \"x\"\nsocket = \"/s\"\n", "unknown key"),
         ("id = \"a\"\nkind = \"gstreamer\"\nprocess = \"x\"\n", "does not tell one encoder from the next"),
         ("id = \"a\"\nkind = \"gstreamer\"\nelements = [\"sink\"]\n", "`elements` cannot be used"),

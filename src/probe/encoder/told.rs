@@ -1,9 +1,11 @@
 //! What is told of an encoder each second: everything that follows from what was said and seen.
 
+use super::fault::Fault;
 use super::tally::missing;
 use super::watch::{GRACE, Watch};
 use crate::base::clock::{Boot, Now, Window};
 use crate::base::label::Label;
+use crate::metric::note::Note;
 use crate::metric::report::{NoData, Report};
 use crate::probe::Tap;
 use crate::wire::fflog::Meaning;
@@ -76,7 +78,8 @@ impl Watch {
         }
         let why = look.as_ref().map_or(NoData::NotPresent, missing);
         report.maybe(self.sheet.up, up.map(f64::from), why);
-        self.work(&mut report, &now, up, why, &mut notes);
+        let advancing = self.work(&mut report, &now, up, why, &mut notes);
+        self.fault(&mut report, now.boot, up, advancing, why);
         match &look {
             Some(Ok(look)) => self.process(&mut report, &now, look, why),
             Some(Err(why)) => {
@@ -93,15 +96,15 @@ impl Watch {
         tap.send(report);
     }
 
-    /// What the reports say, while the encoder is there.
+    /// What the reports say, while the encoder is there; returns whether it advances, where they tell.
     fn work(
         &mut self,
         report: &mut Report,
         now: &Now,
         up: Option<bool>,
         why: NoData,
-        notes: &mut Vec<crate::metric::note::Note>,
-    ) {
+        notes: &mut Vec<Note>,
+    ) -> Option<bool> {
         let sheet = &self.sheet;
         let there = up == Some(true);
         let begun = self.life.started();
@@ -141,7 +144,7 @@ impl Watch {
             }
         }
         if mute {
-            return;
+            return None;
         }
         let rates = if last.is_some() { self.pace.rates(now.boot) } else { Rates::default() };
         let quantiser = last.and_then(|(_, last)| last.quantiser);
@@ -159,6 +162,27 @@ impl Watch {
         let why = if there { NoData::NotPresent } else { why };
         for (series, value) in values {
             report.maybe(series, value, why);
+        }
+        advancing.filter(|_| there)
+    }
+
+    /// Why it does not do its work.
+    fn fault(&self, report: &mut Report, now: Boot, up: Option<bool>, advancing: Option<bool>, why: NoData) {
+        let standing = advancing == Some(false);
+        let known = match (up, &self.look) {
+            (Some(false), _) => self.life.absence().map(Some),
+            (Some(true), Some(Ok(look))) => {
+                Some(Fault::of_process(now, look, standing, self.tally.blocked, self.plan.stall))
+            }
+            // Hidden from us, and yet it speaks.
+            (Some(true), _) => Some(standing.then_some(Fault::Stalled)),
+            (None, _) => None,
+        };
+        for (series, fault) in self.sheet.fault.iter().zip(Fault::ALL) {
+            report.maybe(*series, known.map(|holds| f64::from(holds == Some(*fault))), why);
+        }
+        for series in &self.sheet.streams {
+            report.maybe(*series, known.map(|holds| f64::from(holds.is_some())), why);
         }
     }
 
@@ -227,9 +251,6 @@ impl Watch {
                 report.value(*series, self.log.count(*meaning) as f64);
             }
             report.value(*missed, self.log.packets_missing() as f64);
-        }
-        if let (Some(series), Some(unsent)) = (sheet.unsent, self.unsent) {
-            report.value(series, unsent as f64);
         }
     }
 }

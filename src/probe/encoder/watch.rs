@@ -30,7 +30,6 @@ pub(super) struct Watch {
     parser: Parser,
     /// Datagrams of the tracer that made no sense.
     pub(super) bad_datagrams: u64,
-    pub(super) unsent: Option<u64>,
     /// Of the tracer's last datagram.
     pid: Option<u32>,
     pub(super) log: Log,
@@ -64,7 +63,6 @@ impl Watch {
             pace: Pace::default(),
             parser: Parser::default(),
             bad_datagrams: 0,
-            unsent: None,
             pid: None,
             log: Log::default(),
             last_words: 0,
@@ -161,7 +159,6 @@ impl Watch {
             return;
         }
         self.pid = Some(head.pid);
-        self.unsent = Some(head.unsent);
         let of = |kinds: &[tracer::Kind], number: fn(&tracer::Numbers) -> Option<u64>| {
             let fits = elements.iter().filter(|element| kinds.contains(&element.kind));
             fits.filter_map(|element| number(&element.numbers)).reduce(u64::saturating_add)
@@ -180,8 +177,8 @@ impl Watch {
             self.life.last_word(at);
         }
         let mut told = Report::new(Window { from: at, to: at });
-        if let Some(series) = &mut self.sheet.elements {
-            series.fill(&mut told, &elements);
+        if let Some(series) = &mut self.sheet.tracer {
+            series.fill(&mut told, &head, &elements);
         }
         tap.send(told);
     }

@@ -68,13 +68,11 @@ fn collect(machine: &Machine, sheet: &mut Sheet) -> Result<(), Missed> {
 
 /// The processors of a list such as `2-3,7`, cpuset(7).
 fn ranges(list: &str) -> impl Iterator<Item = u16> {
-    list.split(',').filter(|part| !part.is_empty()).flat_map(|part| {
+    let bounds = |part: &str| -> Option<(u16, u16)> {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
-        match (first.parse(), last.parse()) {
-            (Ok(first), Ok(last)) => first..=last,
-            _ => 1..=0,
-        }
-    })
+        Some((first.parse().ok()?, last.parse().ok()?))
+    };
+    list.split(',').filter_map(bounds).flat_map(|(first, last)| first..=last)
 }
 
 /// Several processors share a core and a package, and each shows their count: it is read once.

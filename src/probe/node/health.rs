@@ -1,33 +1,13 @@
 //! How each collector fares, by node_exporter's own names, and its series.
 
+use super::metrics::{DURATION, LEFT_OUT, SUCCESS};
 use super::sheet::Missed;
 use crate::base::fault::chain;
 use crate::metric::book::Series;
-use crate::metric::desc::{Desc, Family, Unit};
 use crate::metric::report::{NoData, Report};
 use crate::metric::shelf::{Fact, Shelf};
 use crate::probe::Kit;
 use std::time::Duration;
-
-static SUCCESS: Desc<1> = Desc::gauge(
-    "node_scrape_collector_success",
-    Unit::Count,
-    ["collector"],
-    "1 if this part of the node could be read, 0 if not, also where there is no such part",
-);
-static DURATION: Desc<1> = Desc::gauge(
-    "node_scrape_collector_duration_seconds",
-    Unit::Seconds,
-    ["collector"],
-    "How long it took to read this part of the node",
-);
-static LEFT_OUT: Desc<1> = Desc::gauge(
-    "vedette_node_left_out",
-    Unit::Count,
-    ["collector"],
-    "Series of this part of the node that are not exported because there are more than 2000, or more than 64 mounts",
-);
-pub static FAMILIES: &[Family] = &[SUCCESS.family(), DURATION.family(), LEFT_OUT.family()];
 
 /// What one look of one collector brought back.
 pub struct Looked {

@@ -12,6 +12,7 @@ mod hwmon;
 mod identity;
 mod mdadm;
 mod meminfo;
+mod metrics;
 mod mounts;
 mod netclass;
 mod netdev;
@@ -29,8 +30,9 @@ use crate::probe::poll::{Pace, Poll, Polled};
 use crate::probe::{Kind, Kit, Open, Target};
 use crate::world::machine::Machine;
 use health::{Health, Looked};
+use metrics::{count, join};
 use mounts::Mounts;
-use sheet::{Collector, Sheet, count, join};
+use sheet::{Collector, Sheet};
 use std::time::Duration;
 
 pub static KIND: Kind = Kind {
@@ -79,7 +81,7 @@ static KERNEL: [&Collector; 24] = [
 static HARDWARE: [&Collector; 5] =
     [&hardware::CPUFREQ, &hardware::EDAC, &hwmon::COLLECTOR, &hardware::NVME, &hardware::THERMAL];
 
-const OWN: &[&[Family]] = &[health::FAMILIES, mounts::FAMILIES];
+const OWN: &[&[Family]] = &[metrics::FAMILIES, mounts::FAMILIES];
 const COLLECTORS: &[&[&Collector]] = &[&KERNEL, &HARDWARE];
 static FAMILIES: [Family; count(OWN, COLLECTORS)] = join(OWN, COLLECTORS);
 

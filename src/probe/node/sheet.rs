@@ -1,12 +1,11 @@
 //! What one look of one collector brings back, and how collectors are told apart.
 
 use crate::base::clock::Wall;
-use crate::metric::desc::{Desc, Family, Kind, Unit};
+use crate::metric::desc::{Desc, Family};
 use crate::metric::report::NoData;
 use crate::metric::shelf::Fact;
 use crate::world::files::Unreadable;
 use crate::world::machine::{Machine, why};
-use std::borrow::Cow;
 
 /// Series of one collector. What the kernel lists beyond it (thousands of mounts or interfaces, as container hosts have
 /// them) is left out and counted.
@@ -113,64 +112,3 @@ macro_rules! keyed {
     };
 }
 pub(super) use keyed;
-
-/// How many families `own` and `groups` have together.
-pub const fn count(own: &[&[Family]], groups: &[&[&Collector]]) -> usize {
-    let (mut n, mut i) = (0, 0);
-    while i < own.len() {
-        n += own[i].len();
-        i += 1;
-    }
-    i = 0;
-    while i < groups.len() {
-        let mut k = 0;
-        while k < groups[i].len() {
-            n += groups[i][k].families.len();
-            k += 1;
-        }
-        i += 1;
-    }
-    n
-}
-
-/// The families of `own` and `groups` one after another; `N` is their [`count`].
-pub const fn join<const N: usize>(own: &[&[Family]], groups: &[&[&Collector]]) -> [Family; N] {
-    let mut joined = [const { empty() }; N];
-    let (mut n, mut i) = (0, 0);
-    while i < own.len() {
-        n = copy(own[i], &mut joined, n);
-        i += 1;
-    }
-    i = 0;
-    while i < groups.len() {
-        let mut k = 0;
-        while k < groups[i].len() {
-            n = copy(groups[i][k].families, &mut joined, n);
-            k += 1;
-        }
-        i += 1;
-    }
-    joined
-}
-
-/// Copies `families` to `to` from place `n` on, and returns the place behind them.
-const fn copy(families: &[Family], to: &mut [Family], mut n: usize) -> usize {
-    let mut k = 0;
-    while k < families.len() {
-        let family = &families[k];
-        let (Cow::Borrowed(name), Cow::Borrowed(help)) = (&family.name, &family.help) else {
-            panic!("a constant owns nothing")
-        };
-        let (name, help) = (Cow::Borrowed(*name), Cow::Borrowed(*help));
-        let copy = Family { name, kind: family.kind, unit: family.unit, labels: family.labels, help };
-        // Nothing is lost: a constant owns nothing that would have to be freed.
-        std::mem::forget(std::mem::replace(&mut to[n], copy));
-        n += 1;
-        k += 1;
-    }
-    n
-}
-
-const fn empty() -> Family {
-    Family { name: Cow::Borrowed(""), kind: Kind::Gauge, unit: Unit::Count, labels: &[], help: Cow::Borrowed("") }
-}

@@ -1,11 +1,13 @@
-//! What comes in: datagrams into packets into the monitor, and whether a signal is there.
+//! What comes in: datagrams and worker's records into packets into the monitor, and whether a signal is there.
 
+use super::address::Protocol;
 use super::ears::Ears;
-use super::settings::Protocol;
+use super::presence::{ANSWER, Failure, Signal};
 use crate::base::clock::Boot;
 use crate::base::label::Label;
+use crate::wire::record::{Record, Srt};
 use crate::wire::ts::{Monitor, PACKET, rtp_payload};
-use crate::world::feed::{self, Event};
+use crate::world::feed::Event;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -13,42 +15,6 @@ use std::time::Duration;
 const WITH_PARITY: usize = 204;
 /// A step of more than this in RTP's sequence numbers is another sender, not loss.
 const RTP_STEP: u16 = 3000;
-
-/// Why there is no signal.
-#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) enum Failure {
-    /// The source is open and nothing comes.
-    Silent,
-    /// Bytes come, and no transport packets are in them.
-    Garbage,
-    Feed(feed::Reason),
-    /// Our own code panicked.
-    Panic,
-}
-
-const FAILURES: [Failure; 3 + feed::Reason::ALL.len()] = {
-    let mut all = [Failure::Panic; 3 + feed::Reason::ALL.len()];
-    all[0] = Failure::Silent;
-    all[1] = Failure::Garbage;
-    let mut n = 0;
-    while n < feed::Reason::ALL.len() {
-        all[2 + n] = Failure::Feed(feed::Reason::ALL[n]);
-        n += 1;
-    }
-    all
-};
-
-impl Label for Failure {
-    const ALL: &'static [Self] = &FAILURES;
-    fn label(self) -> &'static str {
-        match self {
-            Failure::Silent => "silent",
-            Failure::Garbage => "garbage",
-            Failure::Feed(reason) => reason.label(),
-            Failure::Panic => "panic",
-        }
-    }
-}
 
 /// What can be wrong with a datagram as a whole.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -69,16 +35,6 @@ impl Label for Misfit {
     }
 }
 
-/// Whether a signal is there, as of one moment.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub(super) enum Signal {
-    /// Packets come; since when.
-    Up(Boot),
-    Down(Failure),
-    /// It has not been waited for long enough.
-    Waiting,
-}
-
 /// One source's intake, over all its openings.
 pub(super) struct Intake {
     pub(super) monitor: Monitor,
@@ -87,17 +43,17 @@ pub(super) struct Intake {
     stall: Duration,
     pub(super) bytes: u64,
     misfits: BTreeMap<Misfit, u64>,
-    failures: BTreeMap<Failure, u64>,
     rtp_next: Option<u16>,
     pub(super) rtp_lost: u64,
     /// Dropped in the kernel at earlier openings, and at this one.
     dropped: (u64, u64),
+    /// Packets and lost ones of the SRT link at earlier openings.
+    linked: [u64; 2],
+    /// What the SRT link of this opening says of itself.
+    pub(super) link: Option<Srt>,
     /// When this opening began, and when bytes last came in it.
     opened: Boot,
     last_bytes: Option<Boot>,
-    up_since: Option<Boot>,
-    /// What was told last.
-    pub(super) told: Option<Failure>,
 }
 
 impl Intake {
@@ -109,14 +65,13 @@ impl Intake {
             stall,
             bytes: 0,
             misfits: BTreeMap::new(),
-            failures: BTreeMap::new(),
             rtp_next: None,
             rtp_lost: 0,
             dropped: (0, 0),
+            linked: [0, 0],
+            link: None,
             opened: Boot::default(),
             last_bytes: None,
-            up_since: None,
-            told: None,
         }
     }
 
@@ -125,6 +80,8 @@ impl Intake {
         self.opened = now;
         self.last_bytes = None;
         self.dropped = (self.dropped.0 + self.dropped.1, 0);
+        self.linked = self.linked();
+        self.link = None;
         self.restart(now);
     }
 
@@ -140,6 +97,21 @@ impl Intake {
             Event::Bytes { at, bytes } => self.bytes(at, bytes),
             Event::Reopened => self.restart(self.last_bytes.unwrap_or(self.opened)),
         }
+    }
+
+    /// What a worker says of an SRT stream.
+    pub(super) fn record(&mut self, at: Boot, record: Record<'_>) {
+        match record {
+            Record::Ts(bytes) => self.bytes(at, bytes),
+            Record::Srt(counts) => self.link = Some(counts),
+            _ => {}
+        }
+    }
+
+    /// Packets that came over SRT, and those that it found missing at first, over all openings.
+    pub(super) fn linked(&self) -> [u64; 2] {
+        let now = self.link.unwrap_or_default();
+        [self.linked[0] + now.packets, self.linked[1] + now.lost]
     }
 
     fn bytes(&mut self, at: Boot, bytes: &[u8]) {
@@ -193,26 +165,11 @@ impl Intake {
         self.misfits.get(&misfit).copied().unwrap_or(0)
     }
 
-    pub(super) fn failed(&self, failure: Failure) -> u64 {
-        self.failures.get(&failure).copied().unwrap_or(0)
-    }
-
-    /// The signal is gone for `why`; true when that is news.
-    pub(super) fn fail(&mut self, why: Failure) -> bool {
-        self.up_since = None;
-        let news = self.told != Some(why);
-        if news {
-            *self.failures.entry(why).or_default() += 1;
-            self.told = Some(why);
-        }
-        news
-    }
-
     /// Judges the signal as of `now`, given the monitor's last packet.
-    pub(super) fn signal(&mut self, now: Boot, last_packet: Option<Boot>) -> Signal {
+    pub(super) fn signal(&self, now: Boot, last_packet: Option<Boot>) -> Signal {
         let fresh = |at: Option<Boot>| at.is_some_and(|at| at >= self.opened && now.since(at) <= self.stall);
         if fresh(last_packet) {
-            return Signal::Up(*self.up_since.get_or_insert(now));
+            return Signal::Up;
         }
         if fresh(self.last_bytes) && last_packet.is_none_or(|at| now.since(at) > self.stall) {
             let garbage_since = last_packet.map_or(self.opened, |at| at.max(self.opened));
@@ -221,7 +178,8 @@ impl Intake {
             }
             return Signal::Waiting;
         }
-        if now.since(self.last_bytes.unwrap_or(self.opened)) > self.stall {
+        let limit = if self.protocol.by_worker() && self.last_bytes.is_none() { ANSWER } else { self.stall };
+        if now.since(self.last_bytes.unwrap_or(self.opened)) > limit {
             return Signal::Down(Failure::Silent);
         }
         Signal::Waiting

@@ -1,21 +1,34 @@
-//! Every family of the stream probe. The series of one stream are in [`signal`] (`ts_*`) and [`cues`] (`scte35_*`).
+//! Every family of the stream probe. The series of one stream are in [`input`] and [`signal`] (`ts_*`) and [`cues`]
+//! (`scte35_*`); those of RTMP in [`frames`].
 
 pub(super) mod cues;
+pub(super) mod frames;
+pub(super) mod input;
 pub(super) mod signal;
 
-use crate::metric::desc::Family;
+use crate::metric::desc::{Desc, Family, Unit};
 use std::time::Duration;
 
 /// How often a stream reports.
 pub(super) const CADENCE: Duration = Duration::from_secs(1);
 
+const ID: [&str; 1] = ["stream_id"];
+
+const fn counter(name: &'static str, help: &'static str) -> Desc<1> {
+    Desc::counter(name, Unit::Count, ID, help)
+}
+
 pub(super) static FAMILIES: &[Family] = &[
-    signal::UP.family(),
-    signal::FAILURES.family(),
-    signal::BYTES.family(),
-    signal::DROPPED.family(),
-    signal::RTP_LOST.family(),
-    signal::MISFITS.family(),
+    input::UP.family(),
+    input::FAILURES.family(),
+    input::BYTES.family(),
+    input::DROPPED.family(),
+    input::RTP_LOST.family(),
+    input::MISFITS.family(),
+    input::SRT_PACKETS.family(),
+    input::SRT_LOST.family(),
+    input::SRT_ROUND_TRIP.family(),
+    input::SRT_LATENCY.family(),
     signal::LAST_PACKET.family(),
     signal::PACKETS.family(),
     signal::RATE.family(),

@@ -1,51 +1,29 @@
 //! A `[[stream]]` table, read.
 
+use super::address::{self, Origin, Protocol};
 use super::markers::Kind;
 use crate::base::label::Label;
-use crate::base::settings::{Table, show_duration};
+use crate::base::settings::Table;
 use crate::wire::scte35::Policy;
-use crate::world::feed::{Interface, Source};
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use crate::world::feed::{self, Interface};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
-use url::Url;
 
 /// Without a packet for this long the input is down: longer than any pause of an encoder that is at work.
 const STALL: Duration = Duration::from_secs(2);
+/// The same over RTMP, of which the worker tells once a second.
+const STALL_RTMP: Duration = Duration::from_secs(5);
+/// The least `stall` over RTMP: two of its counts.
+const MOST_OFTEN: Duration = Duration::from_secs(2);
 /// How much later than at the encoder's input a cue may come out: more than any encoder's delay, less than the pre-roll
 /// that would be worth having.
 const LATENCY: Duration = Duration::from_secs(10);
-
-/// How a stream comes.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub(super) enum Protocol {
-    Udp,
-    /// Each datagram is RTP.
-    Rtp,
-    File,
-    Fifo,
-}
-
-impl Protocol {
-    pub(super) fn datagrams(self) -> bool {
-        matches!(self, Protocol::Udp | Protocol::Rtp)
-    }
-    /// As the URL's scheme and as a label.
-    pub(super) fn label(self) -> &'static str {
-        match self {
-            Protocol::Udp => "udp",
-            Protocol::Rtp => "rtp",
-            Protocol::File => "file",
-            Protocol::Fifo => "fifo",
-        }
-    }
-}
 
 /// One stream to watch.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
     pub(super) id: String,
-    pub(super) source: Source,
+    pub(super) origin: Origin,
     pub(super) protocol: Protocol,
     pub(super) stall: Duration,
     pub(super) priority3: bool,
@@ -55,14 +33,20 @@ pub(super) struct Plan {
     /// The stream at the input of the encoder whose output this is.
     pub(super) input: Option<String>,
     pub(super) latency: Duration,
+    /// Of the URL as written: a changed passphrase in it is a changed plan, without the text being kept.
+    digest: u64,
 }
+
+/// What is about packets, tables and cues, which RTMP does not carry.
+const NOT_OVER_RTMP: [&str; 9] =
+    ["priority3", "expect", "input", "latency", "preroll", "max_break", "tolerance", "heartbeat", "any_in_closes"];
 
 impl Plan {
     pub(super) fn read(table: &Table<'_>) -> Option<Plan> {
         let id = table.need_id("id");
         let written = table.need_text("url");
         let interface = interface(table);
-        let stall = table.duration("stall", Duration::from_millis(500)..=Duration::from_secs(300)).unwrap_or(STALL);
+        let stall = table.duration("stall", Duration::from_millis(500)..=Duration::from_secs(300));
         let priority3 = table.flag("priority3").unwrap_or(false);
         let expect = table.table("expect").map(expect).unwrap_or_default();
         let input = table.text("input");
@@ -84,25 +68,37 @@ impl Plan {
         if input.is_some() && input == id {
             table.mistake("input", "a stream is its own input", "name the stream before the encoder");
         }
-        let (source, protocol) = source(table, &written?, interface)?;
+        let written = written?;
+        let (origin, protocol) = address::read(table, &written, interface)?;
+        if protocol == Protocol::Rtmp {
+            check_rtmp(table, stall);
+        }
+        let stall = stall.unwrap_or(if protocol == Protocol::Rtmp { STALL_RTMP } else { STALL });
         let latency = latency.unwrap_or(LATENCY);
-        Some(Plan { id: id?, source, protocol, stall, priority3, policy, expect, input, latency })
+        let mut digest = DefaultHasher::new();
+        written.hash(&mut digest);
+        let digest = digest.finish();
+        Some(Plan { id: id?, origin, protocol, stall, priority3, policy, expect, input, latency, digest })
+    }
+}
+
+fn check_rtmp(table: &Table<'_>, stall: Option<Duration>) {
+    for key in NOT_OVER_RTMP.iter().filter(|key| table.has(key)) {
+        let what = format!("`{key}` is about a transport stream, and RTMP carries none");
+        table.mistake(key, what, "remove it, or watch a second output of the encoder over udp:// or srt://");
+    }
+    if stall.is_some_and(|stall| stall < MOST_OFTEN) {
+        table.mistake("stall", "over RTMP frames are counted once a second", "write 2s or more");
     }
 }
 
 fn interface(table: &Table<'_>) -> Option<Interface> {
-    let text = table.text("interface")?;
-    if let Ok(address) = text.parse() {
-        return Some(Interface::Address(address));
+    let read = table.text("interface")?.parse();
+    if let Err(error) = &read {
+        let error: &feed::NoInterface = error;
+        table.mistake("interface", error.to_string(), "write a name that `ip link` shows");
     }
-    // dev_valid_name() of the kernel.
-    let fits = (1..=15).contains(&text.len())
-        && !matches!(text.as_str(), "." | "..")
-        && text.bytes().all(|b| b != b'/' && b != b':' && !b.is_ascii_whitespace());
-    if !fits {
-        table.mistake("interface", format!("{text:?} is no interface"), "write a name that `ip link` shows");
-    }
-    fits.then_some(Interface::Name(text))
+    read.ok()
 }
 
 /// The limits of the sub-table `[stream.expect]`, each under a name of [`Kind`].
@@ -114,76 +110,9 @@ fn expect(table: Table<'_>) -> Vec<(Kind, Duration)> {
     limits
 }
 
-const FORMS: &str = "write udp://GROUP-OR-ADDRESS:PORT, rtp://GROUP-OR-ADDRESS:PORT, file:///PATH or fifo:///PATH";
-
-fn source(table: &Table<'_>, written: &str, interface: Option<Interface>) -> Option<(Source, Protocol)> {
-    let refuse = |what: &str, instead: &str| {
-        table.mistake("url", what, instead);
-        None
-    };
-    let Ok(url) = Url::parse(written) else {
-        return refuse("the URL cannot be read", FORMS);
-    };
-    if !url.username().is_empty() || url.password().is_some() {
-        return refuse("nobody logs in to such a stream", "remove user and password");
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return refuse(
-            "options in the URL are not read",
-            "remove what follows `?`; the interface of a group is set by `interface`",
-        );
-    }
-    let path = || PathBuf::from(url.path());
-    let (source, protocol) = match url.scheme() {
-        "udp" | "rtp" => {
-            let Some(to) = address(&url) else {
-                return refuse(
-                    "it has no address and port to listen on",
-                    "write an address, not a name: a multicast group, 0.0.0.0 or an address of this machine",
-                );
-            };
-            if interface.is_some() && !to.ip().is_multicast() {
-                table.mistake(
-                    "interface",
-                    "an interface is chosen for multicast groups only",
-                    "remove it; to hear one interface alone, write its address in the URL",
-                );
-            }
-            if to.is_ipv6() && matches!(interface, Some(Interface::Address(_))) {
-                table.mistake("interface", "an IPv6 group is joined on an interface by name", "write its name");
-            }
-            let protocol = if url.scheme() == "rtp" { Protocol::Rtp } else { Protocol::Udp };
-            (Source::Udp { to, interface: interface.clone() }, protocol)
-        }
-        "file" | "fifo" if url.host().is_some() || url.path().len() < 2 => {
-            return refuse("it has no path on this machine", "write three slashes: file:///srv/out.ts");
-        }
-        "file" => (Source::Growing(path()), Protocol::File),
-        "fifo" => (Source::Fifo(path()), Protocol::Fifo),
-        "srt" | "rtmp" | "rtmps" => {
-            return refuse(
-                &format!("{}:// cannot be watched by this build", url.scheme()),
-                "let the encoder send a second output as udp:// to this machine",
-            );
-        }
-        "rtsp" | "rtsps" => return refuse("an RTSP source is a camera", "put it under [[camera]]"),
-        "http" | "https" => return refuse("a stream over HTTP is not watched", FORMS),
-        _ => return refuse("the scheme is not known", FORMS),
-    };
-    if interface.is_some() && !matches!(source, Source::Udp { .. }) {
-        table.mistake("interface", "a file has no interface", "remove it");
-    }
-    Some((source, protocol))
-}
-
-fn address(url: &Url) -> Option<SocketAddr> {
-    let ip: IpAddr = url.host_str()?.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
-    Some(SocketAddr::new(ip, url.port().filter(|port| *port > 0)?))
-}
-
 impl Plan {
     /// Everything that makes a change of the configuration a change of this stream.
     pub(super) fn text(&self) -> String {
-        format!("{self:?} {}", show_duration(self.latency))
+        format!("{self:?} {:016x}", self.digest)
     }
 }

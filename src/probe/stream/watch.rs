@@ -1,25 +1,26 @@
 //! One stream under watch: opens its source, takes in what comes, reports each second.
 
+use super::address::Origin;
 use super::compare::Compare;
 use super::ears::Ears;
-use super::intake::{Failure, Intake, Signal};
+use super::intake::Intake;
+use super::line::{Broken, Desk, Line};
 use super::metrics::CADENCE;
 use super::metrics::cues::CueSeries;
 use super::metrics::signal::Signals;
 use super::notes;
+use super::presence::{Failure, Presence, Signal};
 use super::settings::Plan;
 use crate::base::clock::{Boot, Clock, Now, Window};
-use crate::base::label::Label;
 use crate::base::quit::Quit;
 use crate::metric::cues::{Cues, Standing};
 use crate::metric::note::Note;
-use crate::metric::report::{NoData, Report};
-use crate::probe::{Failed, Kit, Patience, Running, Session, Tap};
+use crate::metric::report::Report;
+use crate::probe::{Failed, Kit, Running, Session, Tap};
 use crate::wire::ts::{CueState, Facts, Monitor, Options, Timebase};
-use crate::world::feed::{Broken, Dial, Feed, Reason, Source};
+use crate::world::feed::Source;
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// A group that is silent for so long is joined anew: where its interface went and came back, the kernel has forgotten
@@ -29,9 +30,10 @@ const REJOIN: Duration = Duration::from_secs(30);
 pub(super) struct Watch {
     plan: Plan,
     clock: Clock,
-    dial: Arc<dyn Dial>,
+    desk: Desk,
     cues: Cues,
     intake: Intake,
+    presence: Presence,
     compare: Option<Compare>,
     signals: Signals,
     series: CueSeries,
@@ -52,18 +54,18 @@ enum End {
 
 impl Watch {
     pub(super) fn new(plan: Plan, kit: &mut Kit) -> Watch {
-        let output = plan.input.is_some();
         let options = Options { priority3: plan.priority3, timebase: Timebase::Arrival };
         let ears = Ears::new(kit.clock.clone(), plan.policy, kit.remembered());
         let compare = plan.input.clone().map(|input| Compare::new(input, plan.latency, plan.policy.preroll));
         Watch {
             clock: kit.clock.clone(),
-            dial: kit.world.feed.clone(),
+            desk: Desk::new(&kit.world),
             cues: kit.cues.clone(),
             intake: Intake::new(Monitor::new(options), ears, plan.protocol, plan.stall),
+            presence: Presence::default(),
             compare,
             signals: Signals::open(kit, &plan.id, plan.protocol, plan.priority3),
-            series: CueSeries::open(kit, &plan.id, &plan.expect, output),
+            series: CueSeries::open(kit, &plan),
             plan,
         }
     }
@@ -71,39 +73,32 @@ impl Watch {
     async fn watch(&mut self, tap: &Tap, quit: &Quit) -> Result<(), Failed> {
         self.report(tap, Some(Signal::Waiting));
         loop {
-            let dial = self.dial.clone();
             let opened = tokio::select! {
                 biased;
                 () = quit.wait() => return Ok(()),
-                opened = dial.open(&self.plan.source, &self.clock) => opened,
+                opened = self.desk.open(&self.plan.origin, &self.clock) => opened,
             };
             let end = match opened {
-                Ok(feed) => self.follow(feed, tap, quit).await,
+                Ok(line) => self.follow(line, tap, quit).await,
                 Err(broken) => End::Broken(broken),
             };
             match end {
                 End::Asked => return Ok(()),
                 End::Silent => {}
                 End::Broken(broken) => {
-                    let failure = Failure::Feed(broken.reason);
-                    self.report(tap, Some(Signal::Down(failure)));
-                    return Err(Failed {
-                        why: why(failure),
-                        what: format!("watching stream {}", self.plan.id),
-                        source: Some(Box::new(broken)),
-                        patience: Patience::Short,
-                    });
+                    self.report(tap, Some(Signal::Down(broken.why)));
+                    return Err(broken.of_stream(&self.plan.id));
                 }
             }
         }
     }
 
-    async fn follow(&mut self, mut feed: Box<dyn Feed>, tap: &Tap, quit: &Quit) -> End {
+    async fn follow(&mut self, mut line: Line, tap: &Tap, quit: &Quit) -> End {
         let opened = self.clock.boot();
         self.intake.open(opened);
         let clock = self.clock.clone();
-        let rejoin = match self.plan.source {
-            Source::Udp { to, .. } if to.ip().is_multicast() => Some(REJOIN),
+        let rejoin = match &self.plan.origin {
+            Origin::Feed(Source::Udp { to, .. }) if to.ip().is_multicast() => Some(REJOIN),
             _ => None,
         };
         let mut silent_since = opened;
@@ -112,14 +107,14 @@ impl Watch {
         let mut beat = pin!(clock.sleep_until(due));
         loop {
             let intake = &mut self.intake;
-            // The feed comes first: after a stall of our own, what waits in the socket is taken in before it is judged.
+            // The line comes first: after a stall of our own, what waits in the socket is taken in before it is judged.
             tokio::select! {
                 biased;
-                broken = poll_fn(|cx| feed.poll(cx, &mut |event| intake.take(event))) => return End::Broken(broken),
+                broken = poll_fn(|cx| line.poll(cx, intake)) => return End::Broken(broken),
                 () = &mut asked => return End::Asked,
                 () = &mut beat => {}
             }
-            self.intake.kernel_dropped(feed.dropped());
+            self.intake.kernel_dropped(line.dropped());
             let now = clock.boot();
             if self.report(tap, None) {
                 silent_since = now;
@@ -138,14 +133,11 @@ impl Watch {
         let now = self.clock.now();
         let mut notes = Vec::new();
         let facts = self.intake.monitor.facts(now.boot);
-        // In silence no table is missing: the missing signal is the alarm.
-        if facts.last_packet.is_some_and(|at| now.boot.since(at) <= CADENCE) {
-            self.intake.monitor.idle(now.boot);
-        }
+        // The monitor is not told of time without packets: then no table is missing, the missing signal is the alarm.
         let signal = known.unwrap_or_else(|| self.intake.signal(now.boot, facts.last_packet));
         let mut report = Report::new(Window { from: now.boot, to: now.boot });
         let up = self.judge(&mut report, signal, &facts, &now, &mut notes);
-        self.signals.always(&mut report, &now, up.is_some(), &self.intake, &facts);
+        self.signals.always(&mut report, &now, up.is_some(), &self.intake, &self.presence, &facts);
         self.cues(&mut report, &now, up, &facts, &mut notes);
         for note in notes {
             report.note(note);
@@ -167,19 +159,14 @@ impl Watch {
         notes: &mut Vec<Note>,
     ) -> Option<Boot> {
         match signal {
-            Signal::Up(since) => {
-                if let Some(before) = self.intake.told.take() {
-                    notes.push(Note::new("stream.back", now.boot).with("after", before.label()));
-                }
-                self.signals.present(report, now, facts);
-                Some(since)
+            Signal::Up => {
+                self.signals.present(report, now, facts, &self.intake);
+                Some(self.presence.up(now.boot, notes))
             }
             Signal::Down(failure) => {
-                if self.intake.fail(failure) {
+                if self.presence.down(&self.plan.id, failure, now.boot, notes) {
                     self.intake.restart(now.boot);
-                    tracing::info!(stream = %self.plan.id, reason = failure.label(), "no signal");
-                    notes.push(Note::new("stream.lost", now.boot).with("reason", failure.label()));
-                    self.signals.absent(report, why(failure));
+                    self.signals.absent(report, failure.no_data());
                 }
                 None
             }
@@ -229,18 +216,5 @@ impl Session for Watch {
 
     fn fallen(&mut self, tap: &Tap) {
         self.report(tap, Some(Signal::Down(Failure::Panic)));
-    }
-}
-
-/// Why a number is missing when there is no signal.
-fn why(failure: Failure) -> NoData {
-    match failure {
-        Failure::Silent | Failure::Feed(Reason::Hung) => NoData::Timeout,
-        Failure::Garbage => NoData::Malformed,
-        Failure::Panic => NoData::Stale,
-        Failure::Feed(Reason::Denied | Reason::InUse) => NoData::Denied,
-        Failure::Feed(Reason::NotFound | Reason::NoInterface | Reason::NoAddress) => NoData::NotPresent,
-        Failure::Feed(Reason::WrongKind) => NoData::Unsupported,
-        Failure::Feed(Reason::Eof | Reason::Other) => NoData::Unreachable,
     }
 }

@@ -95,16 +95,26 @@ impl Sequence {
     }
 }
 
+/// What an earlier process left.
+#[derive(Debug, Default)]
+pub struct Left {
+    /// Pending and firing alarms as they were last committed.
+    pub alarms: Vec<Alarm>,
+    /// As [`Events::states`] has them.
+    pub states: Vec<Message>,
+    /// What every target remembers, by target.
+    pub memories: Vec<(String, String)>,
+}
+
 /// What the thread is asked.
 enum Ask {
     Commit(Commit, oneshot::Sender<()>),
     Done(String, Vec<u64>, oneshot::Sender<()>),
     Sinks(Vec<String>, oneshot::Sender<()>),
-    Alarms(oneshot::Sender<Vec<Alarm>>),
     Waiting { sink: String, after: u64, most: usize, reply: oneshot::Sender<Vec<Waiting>> },
     States(oneshot::Sender<Vec<Message>>),
     Log { most: usize, reply: oneshot::Sender<Vec<Logged>> },
-    Memories(oneshot::Sender<Vec<(String, String)>>),
+    Left(oneshot::Sender<Left>),
     Close(oneshot::Sender<()>),
 }
 
@@ -163,9 +173,9 @@ impl Events {
         self.ask(|reply| Ask::Commit(commit, reply)).await
     }
 
-    /// Pending and firing alarms as they were last committed.
-    pub async fn alarms(&self) -> Vec<Alarm> {
-        self.ask(Ask::Alarms).await.unwrap_or_default()
+    /// All that an earlier process left, as of one moment.
+    pub async fn left(&self) -> Left {
+        self.ask(Ask::Left).await.unwrap_or_default()
     }
 
     /// Names the configured sinks; call it before the first commit, since a message is kept for the sinks of its time.
@@ -203,11 +213,6 @@ impl Events {
         self.ask(|reply| Ask::Log { most, reply }).await.unwrap_or_default()
     }
 
-    /// What every target remembers, by target.
-    pub async fn memories(&self) -> Vec<(String, String)> {
-        self.ask(Ask::Memories).await.unwrap_or_default()
-    }
-
     /// A number that was never given before and never will be again, larger than all given so far. A crash leaves holes.
     pub fn reserve(&self) -> u64 {
         self.sequence.next()
@@ -218,9 +223,8 @@ impl Events {
         self.newest.clone()
     }
 
-    /// How often there was something on file that was asked for and not told: the file could not be read in whole, or who
-    /// asked gave up waiting. Whenever it changes, [`Events::alarms`], [`Events::states`] and [`Events::memories`] have what
-    /// an earlier process left: ask again, or those alarms are never resolved and those states never cleared.
+    /// How often [`Events::left`] was asked for and not told: the file could not be read in whole, or who asked gave up
+    /// waiting. Whenever it changes, ask again, or those alarms are never resolved and those states never cleared.
     pub fn returned(&self) -> watch::Receiver<u64> {
         self.returned.clone()
     }

@@ -4,7 +4,7 @@ use crate::base::clock::{Boot, Now, Wall};
 use crate::base::label::Label;
 use crate::metric::alarm::{Alarm, Fate, Message, Phase, Stamp, Transition};
 use crate::metric::labels::Labels;
-use crate::store::events::{Commit, Entry, Logged, Waiting};
+use crate::store::events::{Commit, Entry, Left, Logged, Waiting};
 use crate::store::file::{Layout, Trouble};
 use crate::store::meters::Dropped;
 use crate::store::metrics::{labels_of, labels_text};
@@ -235,6 +235,11 @@ pub fn alarms(c: &Connection) -> Done<Vec<Alarm>> {
     let mut ask = c.prepare_cached("SELECT body FROM alarm ORDER BY rule, labels")?;
     let texts: Vec<String> = ask.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     Ok(texts.iter().filter_map(|text| alarm_of(text)).map(|(alarm, _)| alarm).collect())
+}
+
+/// All that an earlier process left.
+pub fn left(c: &Connection) -> Done<Left> {
+    Ok(Left { alarms: alarms(c)?, states: states(c)?, memories: memories(c)? })
 }
 
 /// What every target remembers, by target.

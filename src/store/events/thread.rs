@@ -334,12 +334,11 @@ impl Keeper {
         // Who asked may have given up waiting; what an earlier process left is then to be told later.
         let mut missed = false;
         let failed = match ask {
-            Ask::Alarms(reply) => tables::alarms(c).map(|found| missed = reply.send(found).is_err()),
-            Ask::States(reply) => tables::states(c).map(|found| missed = reply.send(found).is_err()),
+            Ask::Left(reply) => tables::left(c).map(|found| missed = reply.send(found).is_err()),
+            Ask::States(reply) => tables::states(c).map(|found| drop(reply.send(found))),
             Ask::Waiting { sink, after, most, reply } => {
                 tables::waiting(c, &sink, after, most).map(|found| drop(reply.send(found)))
             }
-            Ask::Memories(reply) => tables::memories(c).map(|found| missed = reply.send(found).is_err()),
             Ask::Log { most, reply } => tables::log(c, most).map(|found| drop(reply.send(found))),
             Ask::Commit(..) | Ask::Done(..) | Ask::Sinks(..) | Ask::Close(_) => Ok(()),
         };

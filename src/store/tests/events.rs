@@ -45,14 +45,14 @@ async fn alarms_and_their_log_come_back_after_a_restart() {
     events.commit(Commit { alarms: both, transitions, ..Commit::default() }).await.unwrap();
     events.close().await;
     let events = node.events(&Settings::default());
-    assert_eq!(events.alarms().await, [alarm("door", Phase::Pending), alarm("yard", Phase::Firing)]);
+    assert_eq!(events.left().await.alarms, [alarm("door", Phase::Pending), alarm("yard", Phase::Firing)]);
     assert_eq!(
         events.log(1).await,
         [Logged::Alarm(Box::new(Transition { alarm: alarm("door", Phase::Pending), at: stamp(9) }))]
     );
     let gone = Commit { alarms: vec![alarm("yard", Phase::Resolved)], ..Commit::default() };
     events.commit(gone).await.unwrap();
-    assert_eq!(events.alarms().await, [alarm("door", Phase::Pending)]);
+    assert_eq!(events.left().await.alarms, [alarm("door", Phase::Pending)]);
 }
 
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn notes_and_what_targets_remember_come_back_after_a_restart() {
     events.close().await;
     let events = node.events(&Settings::default());
     assert_eq!(events.log(5).await, [Logged::Note(notes[0].clone())]);
-    assert_eq!(events.memories().await, [("stream/a".to_owned(), "open".to_owned())]);
+    assert_eq!(events.left().await.memories, [("stream/a".to_owned(), "open".to_owned())]);
 }
 
 #[tokio::test]
@@ -83,8 +83,8 @@ async fn a_file_of_the_first_schema_gets_what_it_lacks_and_keeps_what_it_has() {
     let events = node.events(&Settings::default());
     let memory = vec![("stream/a".into(), Some("open".to_owned()))];
     events.commit(Commit { memory, ..Commit::default() }).await.unwrap();
-    assert_eq!(events.alarms().await, [alarm("yard", Phase::Firing)]);
-    assert_eq!(events.memories().await.len(), 1);
+    assert_eq!(events.left().await.alarms, [alarm("yard", Phase::Firing)]);
+    assert_eq!(events.left().await.memories.len(), 1);
     events.close().await;
     let file = rusqlite::Connection::open(node.dirs().events()).unwrap();
     assert_eq!(file.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).unwrap(), 2);
@@ -223,7 +223,7 @@ async fn events_go_on_in_memory_without_a_directory_and_reach_the_file_once_ther
     events.close().await;
     let events = node.events(&Settings::default());
     assert_eq!(topics(&events, "a").await, ["e=1"]);
-    assert_eq!(events.alarms().await, [alarm("yard", Phase::Firing)]);
+    assert_eq!(events.left().await.alarms, [alarm("yard", Phase::Firing)]);
 }
 
 #[tokio::test]
@@ -242,7 +242,7 @@ async fn a_file_that_could_not_be_read_at_the_start_still_counts_when_it_can() {
     std::fs::write(&state, "in the way").unwrap();
     let events = node.events(&Settings::default());
     let mut returned = events.returned();
-    assert_eq!(events.alarms().await, []);
+    assert_eq!(events.left().await.alarms, []);
     events.sinks(&["a".into()]).await;
     commit(&events, vec![message("e", "between", Fate::Event), message("yard", "down", Fate::State)]).await;
     assert!(events.waiting("a", first, 9).await.len() == 2, "numbers grow all the same");
@@ -254,7 +254,7 @@ async fn a_file_that_could_not_be_read_at_the_start_still_counts_when_it_can() {
     }
     assert_eq!(topics(&events, "a").await, ["e=before", "door=up", "e=between", "yard=down"]);
     assert_eq!(*returned.borrow_and_update(), 1, "who asked at the start must ask again");
-    assert_eq!(events.alarms().await, [alarm("yard", Phase::Firing)]);
+    assert_eq!(events.left().await.alarms, [alarm("yard", Phase::Firing)]);
     assert_eq!(events.states().await, [message("door", "up", Fate::State), message("yard", "down", Fate::State)]);
     events.close().await;
     let events = node.events(&Settings::default());
@@ -298,6 +298,6 @@ async fn what_was_asked_for_and_not_waited_for_is_told_later() {
     let mut returned = events.returned();
     assert!(!returned.has_changed().unwrap());
     // Asked, and let go of before the thread could answer.
-    assert!(futures_util::poll!(std::pin::pin!(events.alarms())).is_pending());
+    assert!(futures_util::poll!(std::pin::pin!(events.left())).is_pending());
     returned.changed().await.unwrap();
 }

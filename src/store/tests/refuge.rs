@@ -59,7 +59,7 @@ async fn what_cannot_be_read_while_the_disk_fails_is_there_when_it_no_longer_doe
 
     let was = damage(&path, &long(20).1);
     let events = node.events(&settings);
-    assert_eq!(events.alarms().await.len(), 2);
+    assert_eq!(events.left().await.alarms.len(), 2);
     // Somebody else holds the lock: the file cannot be written, and memory takes its place.
     let other = rusqlite::Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -96,10 +96,10 @@ async fn what_cannot_be_read_while_the_disk_fails_is_there_when_it_no_longer_doe
         assert_eq!(all[..35], expected, "reopened: {reopened}");
         assert_eq!(topics(&events, "a").await[35..], ["yard=up", "new=1", "door="]);
         assert_eq!(topics(&events, "b").await.len(), 43, "it had delivered none");
-        assert_eq!(events.alarms().await, [alarm("gate", Phase::Firing), alarm("yard", Phase::Firing)]);
+        assert_eq!(events.left().await.alarms, [alarm("gate", Phase::Firing), alarm("yard", Phase::Firing)]);
         assert_eq!(events.states().await, [message("yard", "up", Fate::State)]);
         assert_eq!(events.log(9).await, ["gate", "door", "yard"].map(|camera| Logged::Alarm(Box::new(told(camera)))));
-        let memories: Vec<_> = events.memories().await.into_iter().map(|(target, _)| target).collect();
+        let memories: Vec<_> = events.left().await.memories.into_iter().map(|(target, _)| target).collect();
         assert_eq!(memories, ["stream/a", "stream/c"]);
         assert_eq!(node.tally.due("a").dropped_bytes, 0);
         events.close().await;
@@ -117,7 +117,7 @@ async fn brokers_on_file_stay_while_nobody_has_named_any() {
     std::fs::rename(&state, &away).unwrap();
     std::fs::write(&state, "in the way").unwrap();
     let events = node.events(&Settings::default());
-    assert_eq!(events.alarms().await, []);
+    assert_eq!(events.left().await.alarms, []);
     std::fs::remove_file(&state).unwrap();
     std::fs::rename(&away, &state).unwrap();
     node.sim.advance(Duration::from_secs(120));

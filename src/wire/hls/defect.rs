@@ -43,6 +43,8 @@ pub enum Defect {
     RangeEndOnNext,
     /// Two date ranges of one ID differ in an attribute that both have (4.3.2.7).
     RangeConflict,
+    /// SCTE35-OUT, SCTE35-IN or SCTE35-CMD holds a section that belongs in another of them (4.3.2.7.1).
+    RangeSection,
     /// A cue whose payload is no SCTE-35 section in base64 or hexadecimal.
     CuePayload,
     /// A cue tag whose value cannot be read.
@@ -70,6 +72,7 @@ impl Label for Defect {
         Defect::RangeEnd,
         Defect::RangeEndOnNext,
         Defect::RangeConflict,
+        Defect::RangeSection,
         Defect::CuePayload,
         Defect::CueSyntax,
     ];
@@ -94,6 +97,7 @@ impl Label for Defect {
             Defect::RangeEnd => "range_end",
             Defect::RangeEndOnNext => "range_end_on_next",
             Defect::RangeConflict => "range_conflict",
+            Defect::RangeSection => "range_section",
             Defect::CuePayload => "cue_payload",
             Defect::CueSyntax => "cue_syntax",
         }

@@ -1,8 +1,10 @@
 //! EXT-X-DATERANGE and its rules (RFC 8216 sections 4.3.2.7 and 4.3.2.7.1).
 
 use super::attributes::{Attributes, date, seconds};
+use super::cross::meaning;
 use super::cue::{Act, Cue, Style, payload};
 use super::defect::{Defect, Defects};
+use crate::wire::scte35::{self, CommandKind};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Date ranges of one playlist at most; a day of breaks every six minutes.
@@ -114,6 +116,10 @@ impl Range {
         if self.end_on_next && (self.class.is_none() || self.duration.is_some() || self.end.is_some()) {
             self.defects.add(Defect::RangeEndOnNext);
         }
+        let sections = [(Act::Out, &self.out), (Act::In, &self.r#in), (Act::Command, &self.command)];
+        if sections.into_iter().any(|(act, section)| section.as_deref().is_some_and(|s| misplaced(act, s))) {
+            self.defects.add(Defect::RangeSection);
+        }
     }
 
     /// Ms since the Unix epoch, once it is known. A plan is no end (4.3.2.7).
@@ -132,6 +138,19 @@ impl Range {
             cue.section = Some(section).filter(|s| !s.is_empty());
             Some(cue)
         })
+    }
+}
+
+/// Whether a section belongs in another attribute than that of `act`. What is damaged belongs nowhere, and segments that
+/// are no breaks are left to their writers.
+fn misplaced(act: Act, section: &[u8]) -> bool {
+    let decoded = scte35::decode(section);
+    let (means, _) = meaning(section);
+    match decoded.kind() {
+        _ if !decoded.crc_ok => false,
+        CommandKind::Insert => means != Act::Command && means != act,
+        CommandKind::TimeSignal => means != Act::Command && act != Act::Command && means != act,
+        _ => act != Act::Command,
     }
 }
 

@@ -58,6 +58,17 @@ impl Elementary<'_> {
         }
     }
 
+    /// Pictures may stand still, without a PTS for long: video_stream_descriptor, AVC and HEVC video descriptors
+    /// (ISO/IEC 13818-1 clauses 2.6.2, 2.6.64, 2.6.95).
+    pub fn still_pictures(&self) -> bool {
+        self.descriptors().any(|(tag, body)| match (tag, body) {
+            (0x02, [flags, ..]) => flags & 0x01 != 0,
+            (0x28, [_, _, _, flags, ..]) => flags & 0x80 != 0,
+            (0x38, [_, _, _, _, _, _, _, _, _, _, _, _, flags, ..]) => flags & 0x40 != 0,
+            _ => false,
+        })
+    }
+
     fn private(&self) -> Kind {
         for (tag, body) in self.descriptors() {
             match (tag, body) {

@@ -25,6 +25,24 @@ fn tables_read_to_their_end_and_not_beyond() {
 }
 
 #[test]
+fn still_pictures_are_told_by_descriptors() {
+    let hevc = |flags: u8| [&[0x38, 13, 1][..], &[0; 11], &[flags]].concat();
+    for (descriptors, still) in [
+        (&b"\x02\x01\x19"[..], true),
+        (b"\x02\x01\x18", false),
+        (b"\x28\x04\x64\0\x28\xbf", true),
+        (b"\x28\x04\x64\0\x28\x3f", false),
+        (&hevc(0x40), true),
+        (&hevc(0xbf), false),
+        (b"", false),
+    ] {
+        let body = [&[0xff, 0xff, 0xf0, 0, 0x1b, 0xe1, 0, 0xf0, descriptors.len() as u8], descriptors].concat();
+        let es = Pmt::read(&body).unwrap().streams().next().unwrap();
+        assert_eq!(es.still_pictures(), still, "{descriptors:02x?}");
+    }
+}
+
+#[test]
 fn kinds_follow_type_and_descriptors() {
     let kind = |stream_type: u8, descriptors: &[u8]| {
         let body = [&[0xff, 0xff, 0xf0, 0, stream_type, 0xe1, 0, 0xf0, descriptors.len() as u8], descriptors].concat();

@@ -142,7 +142,15 @@ impl Tracker {
         for (key, direction, target, due) in self.events.coming() {
             self.points.expect((key, direction), target, SAP_NOT_TOLD, due, self.clock.recent());
         }
+        self.expect_ends();
         Ok(())
+    }
+
+    /// Waits for the pictures at the ends of open breaks that end by themselves.
+    fn expect_ends(&mut self) {
+        for (key, end, due) in self.events.ends() {
+            self.points.expect((key, Direction::In), end, SAP_NOT_TOLD, due, self.clock.recent());
+        }
     }
 
     /// Live breaks and the learned heartbeat as JSON, at most 32 KiB.
@@ -200,8 +208,9 @@ impl Tracker {
     }
 
     fn unusable(&mut self, decoded: &Decoded<'_>, at: Moment, out: &mut Vec<Happening>) {
-        let known =
-            self.unusable.is_some_and(|(defects, when)| defects == decoded.defects && at - when < UNUSABLE_AGAIN);
+        let known = self
+            .unusable
+            .is_some_and(|(defects, when)| defects == decoded.defects && at.saturating_sub(when) < UNUSABLE_AGAIN);
         if !known {
             self.unusable = Some((decoded.defects, at));
             out.push(Happening::Unusable { command: decoded.kind(), defects: decoded.defects });
@@ -245,7 +254,8 @@ impl Tracker {
         let mark = |key| Mark {
             key,
             target: cue.target,
-            duration: cue.duration,
+            // No break is 0 long: it is written where the length is not known.
+            duration: cue.duration.filter(|duration| duration.ticks > 0),
             at: arrival.at,
             pts: arrival.pts,
             due,
@@ -322,6 +332,7 @@ impl Tracker {
                 self.events.jump((from, pts), gap, at, out);
                 let events = &self.events;
                 self.points.retain(|key, direction| events.awaits(key, direction));
+                self.expect_ends();
             }
         }
         self.events.pass(pts, at, &self.policy, out);

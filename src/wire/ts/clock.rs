@@ -2,6 +2,7 @@
 //! 2.4.2, ETSI TR 101 290 indicators 2.3a and 2.3b).
 
 use super::clock33::WRAP;
+use super::limits::Due;
 use super::packet::{SYSTEM_HZ, SYSTEM_PER_TICK};
 use super::rate::{Peak, Recent, Spread, recent};
 use crate::base::clock::Boot;
@@ -15,6 +16,8 @@ const MOST: i64 = SYSTEM_HZ as i64 / 10;
 const AHEAD: i64 = SYSTEM_HZ as i64;
 /// By the stream's own clock nothing tells a jump from time that passed; more than this is one, in 27 MHz: 10 s.
 const LEAP: i64 = 10 * SYSTEM_HZ as i64;
+/// 2.3a where no PCR comes that would show how long it was: once for every second, which no network's jitter explains.
+const GONE: Duration = Duration::from_secs(1);
 /// How long after a PCR the clock is still told, by position or arrival.
 const STALE: Duration = Duration::from_secs(1);
 /// The clock is told at most so far beyond its last PCR, in 27 MHz: 200 ms, twice what may lie between two.
@@ -60,6 +63,8 @@ pub(super) struct Seen {
 /// The clock of one PCR PID.
 pub(super) struct Clock {
     last: Option<Mark>,
+    /// When the next PCR is missed.
+    due: Due,
     /// 27 MHz ticks per packet of the stream, over the last interval.
     per_packet: Option<f64>,
     /// Nanoseconds of media time since `base`.
@@ -71,17 +76,29 @@ pub(super) struct Clock {
     intervals: Recent<Peak>,
 }
 
-impl Default for Clock {
-    fn default() -> Self {
-        let base = Boot::default();
-        Clock { last: None, per_packet: None, media: 0, base, spread: recent(), intervals: recent() }
-    }
-}
-
 impl Clock {
+    /// Of a PID that has been named the clock's at `at`.
+    pub(super) fn new(at: Boot) -> Self {
+        Clock {
+            last: None,
+            due: Due::at(at, GONE),
+            per_packet: None,
+            media: 0,
+            base: at,
+            spread: recent(),
+            intervals: recent(),
+        }
+    }
+
+    /// Whole seconds that have passed without a PCR.
+    pub(super) fn missing(&mut self, now: Boot) -> u64 {
+        self.due.passed(now, GONE)
+    }
+
     /// A PCR. `arrival`: `at` is a time of its own and not this clock's.
     pub(super) fn on(&mut self, pcr: u64, at: Boot, position: u64, signalled: bool, arrival: bool) -> Seen {
         let mark = Mark { pcr, at, position };
+        self.due = Due::at(at, GONE);
         let Some(last) = self.last.replace(mark) else {
             self.rebase(at);
             return Seen { step: Step::First, late: false, outside: false };
@@ -104,7 +121,7 @@ impl Clock {
             self.per_packet = Some(ticks as f64 / packets as f64);
         }
         self.intervals.add(at, Peak(Some(ticks)));
-        self.media += nanos(ticks);
+        self.media = self.media.wrapping_add(nanos(ticks));
         if arrival {
             self.spread(at);
         }
@@ -119,7 +136,7 @@ impl Clock {
     }
 
     fn spread(&mut self, at: Boot) {
-        let late = at.since(self.base).as_nanos() as i64 - self.media;
+        let late = (at.since(self.base).as_nanos() as i64).wrapping_sub(self.media);
         self.spread.add(at, Spread::of(late));
     }
 
@@ -175,7 +192,9 @@ impl StreamTime {
         if let Some(pcr) = pcr {
             let ticks = diff(last, pcr);
             if pid == followed && (0..=LEAP).contains(&ticks) {
-                self.per_packet = ticks as f64 / (position - passed).max(1) as f64;
+                if ticks > 0 {
+                    self.per_packet = ticks as f64 / (position - passed).max(1) as f64;
+                }
                 self.now = self.now.max(when.plus(Duration::from_nanos(nanos(ticks) as u64)));
                 self.mark = Some((pid, pcr, position, self.now));
                 return self.now;

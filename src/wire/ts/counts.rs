@@ -23,7 +23,7 @@ pub enum Indicator {
     Transport,
     /// 2.2 CRC_error: PAT, PMT, CAT, NIT, SDT, BAT, EIT, TOT, and splice_info_section.
     Crc,
-    /// 2.3a PCR_repetition_error: more than 100 ms between two PCRs.
+    /// 2.3a PCR_repetition_error: more than 100 ms between two PCRs, or none for a second.
     PcrRepetition,
     /// 2.3b PCR_discontinuity_indicator_error: a PCR outside 0 to 100 ms after the one before, unannounced.
     PcrDiscontinuity,
@@ -33,7 +33,7 @@ pub enum Indicator {
     Cat,
     /// 3.1 NIT_error: no NIT_actual for 10 s, or a foreign table on PID 0x10.
     Nit,
-    /// 3.2 SI_repetition_error: less than 25 ms between two sections of one sub-table section.
+    /// 3.2 SI_repetition_error: less than 25 ms between two sections of one sub-table.
     SiRepetition,
     /// 3.4.a Unreferenced_PID: one that no table names, for more than 0.5 s.
     UnreferencedPid,

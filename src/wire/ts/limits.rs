@@ -7,6 +7,7 @@ use super::Monitor;
 use super::counts::{Counts, Indicator, Role};
 use super::slot::Work;
 use crate::base::clock::Boot;
+use crate::wire::psi::Long;
 use std::time::Duration;
 
 /// 1.3.a.
@@ -26,7 +27,7 @@ const NIT: Duration = Duration::from_secs(10);
 const SDT: Duration = Duration::from_secs(2);
 const EIT: Duration = Duration::from_secs(2);
 const TDT: Duration = Duration::from_secs(30);
-/// 3.2: less than this between two sections of one (PID, table_id, table_id_extension, section_number).
+/// 3.2: less than this between two sections of one (PID, table_id, table_id_extension), whatever their section_number.
 const CLOSEST: Duration = Duration::from_millis(25);
 /// 3.4.a.
 const UNREFERENCED: Duration = Duration::from_millis(500);
@@ -42,6 +43,10 @@ pub(super) struct Due(Option<Boot>);
 impl Due {
     pub(super) fn at(now: Boot, limit: Duration) -> Due {
         Due(Some(now.plus(limit)))
+    }
+    /// The limit counts from now on, unless it does already.
+    pub(super) fn begin(&mut self, now: Boot, limit: Duration) {
+        self.0.get_or_insert_with(|| now.plus(limit));
     }
     /// Whole limits that have passed in vain since this was last asked.
     pub(super) fn passed(&mut self, now: Boot, limit: Duration) -> u64 {
@@ -102,10 +107,8 @@ impl Dues {
         if let Some((due, limit, indicator)) = due {
             counts.err(indicator, due.renew(at, limit));
         }
-        let (Some(sections), [table, _, _, high, low, _, number, _, ..]) = (&mut self.sections, section) else {
-            return;
-        };
-        let key = u64::from(pid) << 32 | u64::from(u32::from_be_bytes([*table, *high, *low, *number])) | 1 << 63;
+        let (Some(sections), Some(long)) = (&mut self.sections, Long::read(section)) else { return };
+        let key = u64::from(pid) << 32 | u64::from(long.table) << 16 | u64::from(long.extension) | 1 << 63;
         let place = key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56;
         let (last, when) = std::mem::replace(&mut sections[place as usize], (key, at));
         counts.err(Indicator::SiRepetition, u64::from(last == key && at.since(when) < CLOSEST));
@@ -157,7 +160,11 @@ impl Monitor {
                 slot.due.seen(slot.seen, PID);
                 counts.err(Indicator::Pid, slot.due.passed(now, PID));
                 counts.err(Indicator::Pts, timed.due.passed(now, PTS));
-            } else if self.options.priority3 && slot.role == Role::Other && !self.tables.names(slot) {
+            }
+            if let Some(clock) = &mut slot.clock {
+                counts.err(Indicator::PcrRepetition, clock.missing(now));
+            }
+            if self.options.priority3 && slot.role == Role::Other && !self.tables.names(slot) {
                 // Counted while its packets come.
                 let came = slot.seen.is_some_and(|seen| now.since(seen) < UNREFERENCED);
                 if slot.due.0.is_none() || !came {

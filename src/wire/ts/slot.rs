@@ -64,8 +64,9 @@ pub(super) struct Timed {
     pub(super) keyframe: Option<(u64, Option<u64>, Boot)>,
     pub(super) gop: Option<u32>,
     pub(super) keyframe_interval: Option<f64>,
-    /// When the next PTS is overdue.
+    /// When the next PTS is overdue; never for still pictures.
     pub(super) due: Due,
+    pub(super) still: bool,
 }
 
 /// What is known of a PID.
@@ -131,6 +132,7 @@ impl Slot {
                 self.keep(packet, payload);
                 return Turn::Break(cc.wrapping_sub(expected) & 0x0f);
             }
+            self.gap = true;
         }
         self.keep(packet, payload);
         Turn::Next
@@ -195,6 +197,7 @@ impl Timed {
             gop: None,
             keyframe_interval: None,
             due: Due::default(),
+            still: false,
         }
     }
 

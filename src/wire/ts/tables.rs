@@ -1,5 +1,6 @@
 //! PAT, PMT, CAT and SI as they come, what they say each PID is for, and which of them have not come.
 
+use super::clock::Clock;
 use super::counts::{Counts, Indicator, Role};
 use super::limits::{self, Due};
 use super::slot::{NOBODY, OWNERS, Slot, Timed, Work};
@@ -24,6 +25,7 @@ pub(super) struct Es {
     pub(super) pid: u16,
     pub(super) stream_type: u8,
     pub(super) kind: Kind,
+    still: bool,
 }
 
 pub(super) struct Prog {
@@ -235,7 +237,13 @@ impl Monitor {
         program.pcr_pid = Some(pmt.pcr_pid).filter(|pid| *pid != NULL_PID);
         program.settled = None;
         let usable = pmt.streams().filter(|es| (FIRST_FREE..NULL_PID).contains(&es.pid));
-        program.streams = usable.map(|es| Es { pid: es.pid, stream_type: es.stream_type, kind: es.kind() }).collect();
+        let own = |es: psi::Elementary<'_>| Es {
+            pid: es.pid,
+            stream_type: es.stream_type,
+            kind: es.kind(),
+            still: es.still_pictures(),
+        };
+        program.streams = usable.map(own).collect();
         program.access =
             access(pmt.descriptors()).chain(pmt.streams().flat_map(|es| access(es.descriptors()))).collect();
         for es in program.streams.iter().filter(|es| es.kind == Kind::Cue) {
@@ -278,7 +286,7 @@ impl Monitor {
                 let slot = &mut self.slots[n];
                 if (slot.role, slot.work) == (Role::Other, Work::Nothing) {
                     (slot.role, slot.work) = purpose(es.kind);
-                    slot.equip(es.kind, from, at, &mut videos);
+                    slot.equip(es, from, at, &mut videos);
                 }
                 slot.own(number);
             }
@@ -289,27 +297,34 @@ impl Monitor {
                     slot.role = Role::Pcr;
                 }
                 slot.own(number);
-                slot.clock.get_or_insert_default();
+                slot.clock.get_or_insert_with(|| Box::new(Clock::new(at)));
                 clocks.push(pid);
             }
         }
         for slot in &mut self.slots {
             slot.retire(clocks.contains(&slot.pid));
         }
+        // And the one in hand, from which the table of now came.
+        self.gathered = 1 + self.slots.iter().filter(|slot| slot.sections.is_some()).count();
         self.tables = tables;
     }
 }
 
 impl Slot {
-    fn equip(&mut self, kind: Kind, from: Boot, at: Boot, videos: &mut usize) {
+    fn equip(&mut self, es: &Es, from: Boot, at: Boot, videos: &mut usize) {
         let Work::Timed(_) = self.work else { return };
         let timed = self.timed.get_or_insert_with(|| {
             self.due = Due::at(at, limits::PID);
             Box::new(Timed::new(from))
         });
-        if let Kind::Video(codec) = kind {
-            if timed.scanner.as_ref().is_none_or(|s| s.codec() != codec) {
-                timed.scanner = Scanner::new(codec).map(Box::new).filter(|_| *videos < MOST_VIDEOS);
+        timed.still = es.still;
+        if es.still {
+            timed.due = Due::default();
+        }
+        if let Kind::Video(codec) = es.kind {
+            let same = timed.scanner.take().filter(|scanner| scanner.codec() == codec);
+            if *videos < MOST_VIDEOS {
+                timed.scanner = same.or_else(|| Scanner::new(codec).map(Box::new));
             }
             *videos += usize::from(timed.scanner.is_some());
         } else {
@@ -338,7 +353,12 @@ fn crc(section: &[u8]) -> Option<u32> {
 }
 
 impl Counts {
-    pub(super) fn scrambled_table(&mut self, pid: u16) {
-        self.err(if pid == 0 { Indicator::Pat } else { Indicator::Pmt }, 1);
+    /// A scrambled packet where tables belong: 1.3.a, 1.5.a. Of a CAT or of SI the report says nothing.
+    pub(super) fn scrambled_table(&mut self, pid: u16, role: Role) {
+        match (pid, role) {
+            (0, _) => self.err(Indicator::Pat, 1),
+            (FIRST_FREE.., Role::Psi) => self.err(Indicator::Pmt, 1),
+            _ => {}
+        }
     }
 }

@@ -14,9 +14,6 @@ impl Monitor {
         if let Some(sections) = self.slots[n].sections.take() {
             return Some(sections);
         }
-        if self.gathered >= MOST_GATHERED {
-            self.gathered = self.slots.iter().filter(|slot| slot.sections.is_some()).count();
-        }
         (self.gathered < MOST_GATHERED).then(|| {
             self.gathered += 1;
             Box::default()
@@ -38,7 +35,7 @@ impl Monitor {
         let body = if starts {
             let body = Head::read(payload).filter(|head| !head.scrambled).and_then(|head| payload.get(head.body..));
             let Some(body) = body.filter(|b| b.first() == Some(&TABLE_SPLICE)) else {
-                self.slots[n].sections = None;
+                self.gathered -= usize::from(self.slots[n].sections.take().is_some());
                 return;
             };
             body
@@ -62,7 +59,9 @@ impl Monitor {
             sections.push(body, false, gap, &mut told);
         }
         // Only an unfinished one is worth its room.
-        if !whole {
+        if whole {
+            self.gathered -= 1;
+        } else {
             self.slots[n].sections = Some(sections);
         }
     }
@@ -78,6 +77,10 @@ impl Monitor {
         out: &mut dyn Listener,
     ) {
         let Some(mut timed) = self.slots[n].timed.take() else { return };
+        // From its first packet on a PTS is due; a PID without packets is missed by 1.6.
+        if !timed.still {
+            timed.due.begin(at, limits::PTS);
+        }
         let gap = std::mem::take(&mut self.slots[n].gap);
         let mut scanner = timed.scanner.take();
         if let (true, Some(scanner)) = (gap, &mut scanner) {
@@ -132,7 +135,9 @@ impl Monitor {
 
     /// The timestamps of a unit: 2.5, jumps, and how far they lead the clock.
     fn stamp(&mut self, n: usize, timed: &mut Timed, unit: &Waiting, out: &mut dyn Listener) {
-        self.counts.err(Indicator::Pts, timed.due.renew(unit.at, limits::PTS));
+        if !timed.still {
+            self.counts.err(Indicator::Pts, timed.due.renew(unit.at, limits::PTS));
+        }
         let slot = &self.slots[n];
         let owner = slot.owners().next().and_then(|p| self.tables.programs.get(p));
         let stc = owner.and_then(|program| self.stc(program, unit.at));

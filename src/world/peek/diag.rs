@@ -13,10 +13,11 @@ const NLMSG_DONE: u16 = 3;
 const INET_DIAG_INFO: u16 = 2;
 const TCP_ESTABLISHED: u32 = 1;
 const TCP_CLOSE_WAIT: u32 = 8;
-/// Sizes of nlmsghdr, inet_diag_req_v2 and inet_diag_msg, and where the inode stands in the last.
+/// Sizes of nlmsghdr, inet_diag_req_v2 and inet_diag_msg, and where the receive queue and the inode stand in the last.
 const HEADER: usize = 16;
 const REQUEST: usize = 56;
 const MESSAGE: usize = 72;
+const RQUEUE: usize = 56;
 const INODE: usize = 68;
 /// Where tcp_info keeps them (linux/tcp.h): tcpi_last_data_recv, tcpi_bytes_acked, tcpi_bytes_received.
 const LAST_DATA_RECV: usize = 52;
@@ -30,6 +31,8 @@ pub(super) struct Tcp {
     pub(super) acknowledged: u64,
     /// Since data last came, milliseconds.
     pub(super) receive_age_ms: u64,
+    /// Received and not yet taken by the process, bytes.
+    pub(super) unread: u64,
 }
 
 /// The TCP connections whose sockets have these inode numbers.
@@ -114,7 +117,9 @@ fn messages(mut bytes: &[u8], on: &mut dyn FnMut(u64, Tcp)) -> io::Result<bool> 
                 return Err(io::Error::from_raw_os_error(errno));
             }
             SOCK_DIAG_BY_FAMILY => {
-                if let (Some(inode), Some(tcp)) = (u32_at(body, INODE), body.get(MESSAGE..).and_then(info)) {
+                if let (Some(inode), Some(unread)) = (u32_at(body, INODE), u32_at(body, RQUEUE))
+                    && let Some(tcp) = body.get(MESSAGE..).and_then(|attributes| info(attributes, unread))
+                {
                     on(u64::from(inode), tcp);
                 }
             }
@@ -126,7 +131,7 @@ fn messages(mut bytes: &[u8], on: &mut dyn FnMut(u64, Tcp)) -> io::Result<bool> 
 }
 
 /// The tcp_info among the attributes. A kernel too old to count bytes (before 4.2) gives a shorter one.
-fn info(mut attributes: &[u8]) -> Option<Tcp> {
+fn info(mut attributes: &[u8], unread: u32) -> Option<Tcp> {
     while let (Some(len), Some(kind)) = (u16_at(attributes, 0), u16_at(attributes, 2)) {
         let value = attributes.get(4..usize::from(len))?;
         if kind == INET_DIAG_INFO {
@@ -134,6 +139,7 @@ fn info(mut attributes: &[u8]) -> Option<Tcp> {
                 received: u64_at(value, BYTES_RECEIVED)?,
                 acknowledged: u64_at(value, BYTES_ACKED)?,
                 receive_age_ms: u64::from(u32_at(value, LAST_DATA_RECV)?),
+                unread: u64::from(unread),
             });
         }
         attributes = attributes.get(usize::from(len).next_multiple_of(4)..)?;
@@ -154,11 +160,11 @@ mod tests {
         let mut sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (mut receiver, _) = listener.accept().unwrap();
         sender.write_all(&[7; 5000]).unwrap();
-        receiver.read_exact(&mut [0; 5000]).unwrap();
+        receiver.read_exact(&mut [0; 4000]).unwrap();
         let inode =
             |stream: &TcpStream| std::fs::metadata(format!("/proc/self/fd/{}", stream.as_raw_fd())).unwrap().ino();
         let got = tcp(&HashSet::from([inode(&receiver)])).unwrap();
-        assert_eq!((got.len(), got[0].received, got[0].acknowledged), (1, 5000, 0), "{got:?}");
+        assert_eq!((got.len(), got[0].received, got[0].acknowledged, got[0].unread), (1, 5000, 0, 1000), "{got:?}");
         assert!(got[0].receive_age_ms < 10_000);
         let got = tcp(&HashSet::from([inode(&sender)])).unwrap();
         // The SYN counts as one.
@@ -176,8 +182,8 @@ mod tests {
         short[..4].copy_from_slice(&20u32.to_ne_bytes());
         short[4..6].copy_from_slice(&SOCK_DIAG_BY_FAMILY.to_ne_bytes());
         assert!(messages(&short, &mut on).unwrap());
-        assert_eq!(info(&[0, 0, 2, 0, 1, 2]), None);
-        assert_eq!(info(&[3, 0, 9, 0]), None);
+        assert_eq!(info(&[0, 0, 2, 0, 1, 2], 0), None);
+        assert_eq!(info(&[3, 0, 9, 0], 0), None);
         assert_eq!(seen, 0);
     }
 }

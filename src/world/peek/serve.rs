@@ -80,6 +80,7 @@ fn peek(proc: &Path, pid: i32, started: u64) -> Result<Peeked, NoData> {
         peeked.acknowledged = sum(|tcp| tcp.acknowledged);
         let most = sockets.iter().filter(|tcp| tcp.received > 0).max_by_key(|tcp| tcp.received);
         peeked.receive_age_ms = most.map(|tcp| tcp.receive_age_ms);
+        peeked.unread = most.map(|tcp| tcp.unread);
     }
     Ok(peeked)
 }

@@ -1,6 +1,6 @@
 //! What `/proc` and `/sys/fs/cgroup` say, under given roots. Everything here may hang.
 
-use super::{Identity, Usage, Wanted};
+use super::{Identity, State, Usage, Wanted};
 use crate::base::clock::Boot;
 use crate::metric::report::NoData;
 use procfs::ProcError;
@@ -20,23 +20,37 @@ pub(super) struct Fitting {
     pub(super) blind: bool,
 }
 
+/// The names of all processes, read at once for all who look.
+pub(super) struct Names {
+    all: Vec<(i32, Vec<u8>)>,
+    /// Other users' processes are hidden from us.
+    hidden: bool,
+}
+
+/// Reads the whole process table; a process that ended meanwhile is not in it.
+pub(super) fn names(proc: &Path) -> std::io::Result<Names> {
+    let name = |entry: fs::DirEntry| {
+        let pid = entry.file_name().to_str()?.parse().ok()?;
+        Some((pid, fs::read(entry.path().join("comm")).ok()?))
+    };
+    let all = fs::read_dir(proc)?.flatten().filter_map(name).collect();
+    // Where other users' processes are hidden, not even the first process of all is seen.
+    Ok(Names { all, hidden: !proc.join("1").exists() })
+}
+
+/// The process that told its pid itself.
+pub(super) fn told(proc: &Path, pid: i32, wanted: &Wanted) -> Fitting {
+    let youngest = fits(proc, pid, wanted).ok().flatten();
+    Fitting { youngest, count: usize::from(youngest.is_some()), blind: false }
+}
+
 /// All processes that fit.
-pub(super) fn find(proc: &Path, wanted: &Wanted) -> std::io::Result<Fitting> {
-    let name = wanted.command.as_bytes();
-    let name = &name[..name.len().min(NAME)];
-    let mut fitting = Fitting::default();
-    if let Some(pid) = wanted.pid {
-        let youngest = fits(proc, pid, wanted).ok().flatten();
-        return Ok(Fitting { youngest, count: usize::from(youngest.is_some()), blind: false });
-    }
-    for entry in fs::read_dir(proc)?.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse::<i32>().ok()) else { continue };
-        // One that ended meanwhile is none.
-        let Ok(comm) = fs::read(entry.path().join("comm")) else { continue };
-        if comm.trim_ascii_end() != name {
-            continue;
-        }
-        match fits(proc, pid, wanted) {
+pub(super) fn find(proc: &Path, names: &Names, wanted: &Wanted) -> Fitting {
+    let command = wanted.command.as_bytes();
+    let command = &command[..command.len().min(NAME)];
+    let mut fitting = Fitting { blind: names.hidden, ..Fitting::default() };
+    for (pid, _) in names.all.iter().filter(|(_, name)| name.trim_ascii_end() == command) {
+        match fits(proc, *pid, wanted) {
             Ok(Some(identity)) => {
                 fitting.count += 1;
                 if fitting.youngest.is_none_or(|best| (identity.started, identity.pid) > (best.started, best.pid)) {
@@ -47,9 +61,7 @@ pub(super) fn find(proc: &Path, wanted: &Wanted) -> std::io::Result<Fitting> {
             Err(_) => fitting.blind = true,
         }
     }
-    // Where other users' processes are hidden, not even the first process of all is seen.
-    fitting.blind |= !proc.join("1").exists();
-    Ok(fitting)
+    fitting
 }
 
 fn process(proc: &Path, pid: i32) -> Result<Process, ProcError> {
@@ -59,7 +71,7 @@ fn process(proc: &Path, pid: i32) -> Result<Process, ProcError> {
 fn fits(proc: &Path, pid: i32, wanted: &Wanted) -> Result<Option<Identity>, ProcError> {
     let process = process(proc, pid)?;
     let stat = process.stat()?;
-    if stat.state == 'Z' {
+    if state(stat.state) == State::Dead {
         return Ok(None);
     }
     if let Some(unit) = &wanted.unit
@@ -120,9 +132,18 @@ pub(super) fn usage(proc: &Path, cgroup: &Path, who: Identity) -> Option<Usage> 
         resident: process.statm().map_or(stat.rss, |statm| statm.resident) * procfs::page_size(),
         threads: u64::try_from(stat.num_threads).unwrap_or(0),
         oom_score: process.oom_score().map(u64::from).map_err(|error| why(&error)),
-        zombie: stat.state == 'Z',
+        state: state(stat.state),
         cgroup_io: cgroup_io(proc, cgroup, who.pid),
     })
+}
+
+fn state(letter: char) -> State {
+    match letter {
+        'D' => State::Blocked,
+        'T' | 't' => State::Stopped,
+        'Z' | 'X' | 'x' => State::Dead,
+        _ => State::Live,
+    }
 }
 
 fn why(error: &ProcError) -> NoData {
@@ -181,7 +202,7 @@ mod tests {
         made(root.path(), 7, "ffmpeg", 300, &yard, "/system.slice/recorder@yard.service");
         made(root.path(), 50, "ffmpeg", 200, &["ffmpeg", "/rec/gate-%s.mp4"], "/system.slice/recorder@gate.service");
         made(root.path(), 60, "sh", 400, &["sh", "-c", "ffmpeg /rec/yard-%s.mp4"], "/");
-        let found = |wanted: &Wanted| find(root.path(), wanted).unwrap();
+        let found = |wanted: &Wanted| find(root.path(), &names(root.path()).unwrap(), wanted);
         let both = Fitting { youngest: Some(Identity { pid: 7, started: 300 }), count: 2, blind: false };
         assert_eq!(found(&wanted(&["/rec/yard-"])), both, "not the shell that names it too");
         assert_eq!(found(&wanted(&["rtsp://10.0.0.9:554/yard"])), both, "the login does not matter");
@@ -190,6 +211,10 @@ mod tests {
         assert_eq!(found(&unit).youngest, Some(Identity { pid: 50, started: 200 }));
         let gate = Wanted { environment: Some(("CAMERA".into(), "gate".into())), ..wanted(&[]) };
         assert_eq!(found(&gate), Fitting::default());
+        let by_environment = Wanted { environment: Some(("CAMERA".into(), "yard".into())), ..wanted(&["/rec/gate-"]) };
+        assert_eq!(found(&by_environment).youngest, Some(Identity { pid: 50, started: 200 }));
+        let another = Wanted { unit: Some("recorder@yard.servic".into()), ..wanted(&[]) };
+        assert_eq!(found(&another), Fitting::default(), "a unit is named in full");
         let long = Wanted { command: "ffmpeg-of-the-north".into(), ..Wanted::default() };
         made(root.path(), 70, "ffmpeg-of-the-n", 1, &[], "/");
         assert_eq!(found(&long).count, 1, "the kernel keeps 15 bytes");
@@ -220,7 +245,7 @@ mod tests {
     fn this_process_is_found_in_the_real_table() {
         let comm = fs::read_to_string("/proc/self/comm").unwrap();
         let own = Wanted { command: comm.trim_end().to_owned(), ..Wanted::default() };
-        let fitting = find(Path::new("/proc"), &own).unwrap();
+        let fitting = find(Path::new("/proc"), &names(Path::new("/proc")).unwrap(), &own);
         assert!(fitting.count >= 1, "{fitting:?}");
         let got = usage(Path::new("/proc"), Path::new("/sys/fs/cgroup"), fitting.youngest.unwrap()).unwrap();
         assert!(got.resident > 100_000 && got.threads >= 1, "{got:?}");

@@ -1,13 +1,15 @@
 //! The real process table, looked at on a thread that may hang: `cmdline` and `environ` wait for a lock that a process
 //! stuck in the kernel can hold.
 
-use super::{Identity, Look, Looking, Processes, Wanted, Watcher, kernel};
+use super::{Identity, Look, Looking, Processes, State as Doing, Wanted, Watcher, kernel};
 use crate::base::clock::{Boot, Clock};
 use crate::metric::report::NoData;
 use crate::world::peek;
 use crate::world::post::{Hung, Post};
+use kernel::{Fitting, Names};
+use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A look takes a millisecond.
@@ -16,12 +18,37 @@ const LIMIT: Duration = Duration::from_secs(2);
 const SEARCH: Duration = Duration::from_secs(2);
 const SEARCH_AGAIN: Duration = Duration::from_secs(10);
 
+/// A list of all processes that is younger than this serves the next one who searches: with many encoders that look at
+/// the same beat, one reads it for all.
+const FRESH: Duration = Duration::from_millis(500);
+
 /// Where things are.
-#[derive(Debug, Clone)]
 struct Roots {
     proc: PathBuf,
     cgroup: PathBuf,
     peek: PathBuf,
+    names: Mutex<Option<(Boot, Arc<Names>)>>,
+}
+
+impl Roots {
+    /// All processes there are, or were a moment ago.
+    fn names(&self, now: Boot) -> io::Result<Arc<Names>> {
+        // Held while the table is read: who comes meanwhile wants the same, and `comm` waits for nobody.
+        let mut names = self.names.lock().unwrap_or_else(|e| e.into_inner());
+        if let Some((_, names)) = names.as_ref().filter(|(at, _)| now.since(*at) < FRESH) {
+            return Ok(names.clone());
+        }
+        let read = Arc::new(kernel::names(&self.proc)?);
+        *names = Some((now, read.clone()));
+        Ok(read)
+    }
+
+    fn find(&self, wanted: &Wanted, now: Boot) -> io::Result<Fitting> {
+        match wanted.pid {
+            Some(pid) => Ok(kernel::told(&self.proc, pid, wanted)),
+            None => Ok(kernel::find(&self.proc, &*self.names(now)?, wanted)),
+        }
+    }
 }
 
 /// `/proc` and its like of this machine.
@@ -37,7 +64,7 @@ impl Real {
     }
     /// With other roots, and the socket of `vedette-peek`.
     pub fn at(clock: Clock, proc: PathBuf, cgroup: PathBuf, peek: PathBuf) -> Real {
-        Real { clock, roots: Arc::new(Roots { proc, cgroup, peek }) }
+        Real { clock, roots: Arc::new(Roots { proc, cgroup, peek, names: Mutex::default() }) }
     }
 }
 
@@ -84,13 +111,13 @@ impl Watcher for Following {
 /// Blocking.
 fn look(roots: &Roots, wanted: &Wanted, mut state: State, now: Boot) -> (State, Look) {
     let usage = |who: Identity| kernel::usage(&roots.proc, &roots.cgroup, who).map(|usage| (who, usage));
-    let alive = |found: &(Identity, super::Usage)| !found.1.zombie;
+    let alive = |found: &(Identity, super::Usage)| found.1.state != Doing::Dead;
     let mut found = state.who.and_then(usage).filter(alive);
     let pause = if found.is_some() { SEARCH_AGAIN } else { SEARCH };
     // A process that just went is looked for at once: a service manager may have started the next one.
     let lost = state.who.is_some() && found.is_none();
     if lost || state.searched.is_none_or(|at| now.since(at) >= pause) {
-        match kernel::find(&roots.proc, wanted) {
+        match roots.find(wanted, now) {
             Ok(fitting) => {
                 (state.fitting, state.blind) = (fitting.count, fitting.blind);
                 if fitting.youngest.is_some() && fitting.youngest != state.who {

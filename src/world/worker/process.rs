@@ -3,7 +3,7 @@
 use super::{BURST, Broken, Reason, Spawn, Take, Worker};
 use crate::base::clock::{Boot, Clock, Elapsed};
 use crate::base::secret::Secret;
-use crate::wire::record::{self, HEADER, MOST_BODY, Record};
+use crate::wire::record::{self, HEADER, MOST_BODY, Malformed, Record, VERSION};
 use std::future::Future;
 use std::io;
 use std::ops::Range;
@@ -121,6 +121,10 @@ impl Worker for Running {
                 Ok(Some((at, record, took))) => {
                     self.unread.start += took;
                     match record {
+                        Record::Hello { version } if version != VERSION => {
+                            let other = Malformed("the worker is of another version than we");
+                            return Poll::Ready(Broken::because(Reason::Garbled, other));
+                        }
                         Record::Hello { .. } | Record::Alive => {}
                         Record::Fault(reason) => return Poll::Ready(Reason::from(reason).into()),
                         record => take(Boot::from_nanos(at), record),

@@ -1,5 +1,6 @@
 //! The tracer plugin in gst-launch.
 
+use crate::support::free_port;
 use crate::support::gst::{self, Ear, of};
 use std::path::Path;
 use vedette::wire::tracer::{self, Kind, State};
@@ -62,6 +63,32 @@ fn an_encoder_that_gets_no_more_pictures_shows_their_age_and_an_error_is_counted
         "videotestsrc num-buffers=500 is-live=true ! identity error-after=30 ! x264enc tune=zerolatency ! fakesink";
     let _failing = gst::play(gst::launch(dir.path(), &plugins).env("GST_TRACERS", tracers(&socket)), fails);
     ear.until(|head, _| head.errors >= 1);
+}
+
+#[test]
+fn an_encoder_inside_a_bin_packets_in_lists_and_pictures_that_come_late_are_counted() {
+    let (dir, plugins) = (tempfile::tempdir().unwrap(), gst::built());
+    let socket = dir.path().join("gst.sock");
+    let ear = Ear::bind(&socket);
+    // The payloader pushes the packets of a picture as a list. Of the second source's pictures every other is too late.
+    let pipeline = format!(
+        "videotestsrc is-live=true num-buffers=50 pattern=snow ! video/x-raw,width=640,height=480,framerate=25/1 \
+         ! ( identity ! x264enc tune=zerolatency ) ! rtph264pay ! udpsink host=127.0.0.1 port={} \
+         videotestsrc is-live=true num-buffers=100 ! video/x-raw,framerate=50/1 ! identity sleep-time=40000 \
+         ! fakesink sync=true qos=true max-lateness=1000000",
+        free_port()
+    );
+    let _encoder = gst::play(gst::launch(dir.path(), &plugins).env("GST_TRACERS", tracers(&socket)), &pipeline);
+    let ended = ear.until(|_, all| of(all, "pipeline").state == Some(State::Null));
+    let (_, all) = tracer::parse(&ended).unwrap();
+    let (encoder, packets, late) = (of(&all, "x264enc"), of(&all, "udpsink").numbers, of(&all, "fakesink").numbers);
+    assert_eq!(
+        (encoder.numbers.in_buffers, encoder.numbers.out_buffers, encoder.numbers.timed),
+        (Some(50), Some(50), Some(50))
+    );
+    assert!(packets.in_buffers > Some(100) && packets.in_bytes > encoder.numbers.out_bytes, "{packets:?}");
+    assert!(late.qos_dropped > Some(10) && late.qos_processed.is_some(), "{late:?}");
+    assert_eq!(packets.qos_dropped, None, "nobody told");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::support::gst;
 use crate::support::{Kid, free_port, wait};
 use std::future::poll_fn;
 use std::io::Write;
-use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -66,38 +66,11 @@ impl Line {
     }
 }
 
-/// An encoder that serves SRT on loopback.
-fn srt_encoder(dir: &Path, plugins: &Path, port: u16) -> Kid {
-    let pipeline = format!(
-        "videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1 ! x264enc tune=zerolatency \
-         ! mpegtsmux alignment=7 ! srtsink wait-for-connection=false \
-         uri=srt://127.0.0.1:{port}?mode=listener&passphrase={PASSPHRASE}"
-    );
-    gst::play(&mut gst::launch(dir, plugins), &pipeline)
-}
-
-/// An RTMP server on loopback.
-fn rtmp_server(dir: &Path, port: u16) -> Kid {
-    let config = dir.join("nginx.conf");
-    let text = format!(
-        "load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;\ndaemon off;\nmaster_process off;\npid {0}/nginx.pid;\n\
-         error_log stderr error;\nevents {{}}\nrtmp {{ server {{ listen 127.0.0.1:{port}; application live {{ live on; }} }} }}\n",
-        dir.display()
-    );
-    std::fs::write(&config, text).unwrap();
-    let server = Kid::spawn(Command::new("nginx").arg("-p").arg(dir).arg("-c").arg(&config));
-    wait("the RTMP server", Duration::from_secs(10), || TcpStream::connect(("127.0.0.1", port)).ok());
-    server
-}
-
 /// A worker that plays the encoder above, and has connected.
 async fn watched(dir: &Path) -> (Line, Kid) {
     let (plugins, port) = (gst::built(), free_port());
-    let encoder = srt_encoder(dir, &plugins, port);
+    let encoder = gst::srt_encoder(dir, port, PASSPHRASE);
     let url = format!("srt://127.0.0.1:{port}?passphrase={PASSPHRASE}");
-    wait("the encoder", Duration::from_secs(20), || {
-        std::fs::read_to_string("/proc/net/udp").unwrap().contains(&format!("0100007F:{port:04X} ")).then_some(())
-    });
     let mut line = Line::open(&plugins, &url);
     let ended = line.until(|heard| heard.connected).await;
     assert!(ended.is_none(), "{ended:?}");
@@ -146,6 +119,8 @@ async fn a_transport_stream_over_srt_comes_whole_and_timed_and_the_passphrase_st
         let public = std::fs::read(format!("/proc/{}/{file}", worker())).unwrap();
         assert!(!String::from_utf8_lossy(&public).contains(PASSPHRASE), "{file}");
     }
+    let first_to_go = std::fs::read_to_string(format!("/proc/{}/oom_score_adj", worker())).unwrap();
+    assert_eq!(first_to_go.trim(), "500", "one stream goes before the daemon when memory runs out");
 }
 
 #[tokio::test]
@@ -168,7 +143,7 @@ async fn an_encoder_that_stops_ends_the_stream_and_a_wrong_passphrase_is_denied(
 async fn frames_over_rtmp_are_counted() {
     let (dir, plugins, port) = (tempfile::tempdir().unwrap(), gst::built(), free_port());
     // nginx passes on what ffmpeg publishes. (ffmpeg's own server sends on a stream number that no player asked for.)
-    let _server = rtmp_server(dir.path(), port);
+    let _server = gst::rtmp_server(dir.path(), port);
     let mut publisher = Command::new("ffmpeg");
     publisher.args("-v error -re -f lavfi -i testsrc2=size=320x240:rate=25 -f lavfi -i sine".split(' '));
     publisher.args("-c:v libx264 -tune zerolatency -g 25 -c:a aac -f flv".split(' '));
@@ -212,6 +187,34 @@ async fn a_worker_that_crashes_hangs_or_is_not_there_is_a_reason_and_leaves_noth
     clock.within(Duration::from_secs(5), gone).await.expect("killed, though it was stopped, and reaped");
     let missing = Binary::at("/no/such/vedette-gst").spawn(&Secret::new("srt://127.0.0.1:9"), &Clock::new(System));
     assert_eq!(missing.err().unwrap().reason, Reason::NotInstalled);
+}
+
+/// A program in place of the worker.
+async fn stand_in(dir: &Path, script: &str) -> Broken {
+    let program = dir.join("stand-in");
+    std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let clock = Clock::new(System);
+    let worker = Binary::at(program).spawn(&Secret::new("srt://127.0.0.1:9"), &clock).unwrap();
+    Line { clock, worker, heard: Heard::default() }.end().await
+}
+
+#[tokio::test]
+async fn a_worker_that_talks_nonsense_or_ends_without_a_word_is_a_reason_too() {
+    let dir = tempfile::tempdir().unwrap();
+    for (script, reason) in [
+        ("echo what libraries print on standard output", Reason::Garbled),
+        (r"printf '\010\0\0\0\001\0\0\0\0\0\0\0\0\002\0\0\0\0\0\0\0'; sleep 60", Reason::Garbled), // version 2
+        (r"printf '\010\0\0\0\001\0\0\0\0\0\0\0\0\001\0\0'", Reason::Crashed),                     // cut in its hello
+        ("exit 3", Reason::Crashed),
+        ("exit 127", Reason::NotInstalled), // the dynamic loader's, when GStreamer is not there
+    ] {
+        assert_eq!(stand_in(dir.path(), script).await.reason, reason, "{script}");
+    }
+    let data = dir.path().join("stand-in");
+    std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let refused = Binary::at(data).spawn(&Secret::new("srt://127.0.0.1:9"), &Clock::new(System));
+    assert_eq!(refused.err().unwrap().reason, Reason::Denied);
 }
 
 #[tokio::test]

@@ -55,7 +55,7 @@ fn sorted(series: &str) -> String {
 
 /// It at work.
 pub struct Exporter {
-    pub kid: Kid,
+    _kid: Kid,
     port: u16,
 }
 
@@ -68,7 +68,7 @@ impl Exporter {
         let mut command = Command::new("prometheus-node-exporter");
         command.arg(format!("--web.listen-address=127.0.0.1:{port}")).arg(MOUNTS).args(arguments);
         let kid = Kid::spawn(command.stderr(Stdio::null()));
-        let exporter = Exporter { kid, port };
+        let exporter = Exporter { _kid: kid, port };
         wait("node_exporter", Duration::from_secs(20), || exporter.get());
         exporter
     }

@@ -1,6 +1,7 @@
-//! What is built from `gst/`, and pipelines that try it.
+//! What is built from `gst/`, and pipelines and servers that try it.
 
 use super::Kid;
+use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -35,6 +36,35 @@ pub fn play(command: &mut Command, pipeline: &str) -> Kid {
 pub fn to_the_end(command: &mut Command, pipeline: &str) {
     let out = command.args(pipeline.split_whitespace()).output().unwrap();
     assert!(out.status.success(), "{pipeline}: {}", String::from_utf8_lossy(&out.stderr));
+}
+
+/// An encoder that serves SRT on loopback to any number of callers, and listens: 25 pictures a second.
+pub fn srt_encoder(dir: &Path, port: u16, passphrase: &str) -> Kid {
+    let pipeline = format!(
+        "videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1 ! x264enc tune=zerolatency \
+         ! mpegtsmux alignment=7 ! srtsink wait-for-connection=false \
+         uri=srt://127.0.0.1:{port}?mode=listener&passphrase={passphrase}"
+    );
+    let encoder = play(&mut launch(dir, &built()), &pipeline);
+    let socket = format!("0100007F:{port:04X} ");
+    super::wait("the encoder", Duration::from_secs(30), || {
+        std::fs::read_to_string("/proc/net/udp").unwrap().contains(&socket).then_some(())
+    });
+    encoder
+}
+
+/// An RTMP server on loopback.
+pub fn rtmp_server(dir: &Path, port: u16) -> Kid {
+    let config = dir.join("nginx.conf");
+    let text = format!(
+        "load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;\ndaemon off;\nmaster_process off;\npid {0}/nginx.pid;\n\
+         error_log stderr error;\nevents {{}}\nrtmp {{ server {{ listen 127.0.0.1:{port}; application live {{ live on; }} }} }}\n",
+        dir.display()
+    );
+    std::fs::write(&config, text).unwrap();
+    let server = Kid::spawn(Command::new("nginx").arg("-p").arg(dir).arg("-c").arg(&config));
+    super::wait("the RTMP server", Duration::from_secs(10), || TcpStream::connect(("127.0.0.1", port)).ok());
+    server
 }
 
 /// The daemon's end of the tracer's socket.

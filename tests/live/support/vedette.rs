@@ -56,6 +56,9 @@ impl Vedette {
         command.args(["run", "--log", "json", "--config"]).arg(self.path("vedette.toml"));
         command.arg("--state-dir").arg(self.path("state")).arg("--runtime-dir").arg(self.path("run"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        // As installed: its worker lies beside it, once a test has it built.
+        let beside = Path::new(env!("CARGO_BIN_EXE_vedette")).parent().expect("it lies in a directory");
+        command.env("PATH", format!("{}:{}", beside.display(), std::env::var("PATH").unwrap_or_default()));
         more(&mut command);
         self.kid = Some(Kid::spawn(&mut command));
     }

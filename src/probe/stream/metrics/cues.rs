@@ -3,7 +3,8 @@
 use super::super::compare::{Compare, Outcome};
 use super::super::ears::Ears;
 use super::super::markers::Kind;
-use super::CADENCE;
+use super::super::settings::Plan;
+use super::{CADENCE, ID, counter};
 use crate::base::clock::{Boot, Dated, Now};
 use crate::base::label::Label;
 use crate::metric::book::Series;
@@ -22,11 +23,6 @@ const PREROLLS: &[f64] = &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 3
 /// Around the usual lengths of avails and blocks of them.
 const BREAKS_BOUNDS: &[f64] = &[5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 240.0, 300.0, 600.0];
 
-const ID: [&str; 1] = ["stream_id"];
-
-const fn counter(name: &'static str, help: &'static str) -> Desc<1> {
-    Desc::counter(name, Unit::Count, ID, help)
-}
 const fn by(name: &'static str, label: &'static str, help: &'static str) -> Desc<2> {
     Desc::counter(name, Unit::Count, ["stream_id", label], help)
 }
@@ -201,6 +197,8 @@ pub(crate) struct CueSeries {
     lengths: Histogram,
     encoder: Option<([(Outcome, Series); 5], Series)>,
     since: Boot,
+    /// The longest pause between sections is configured, and need not be learned.
+    limited: bool,
 }
 
 fn totals(kit: &mut Kit, id: &str) -> Vec<(Series, Count)> {
@@ -249,7 +247,8 @@ fn totals(kit: &mut Kit, id: &str) -> Vec<(Series, Count)> {
 }
 
 impl CueSeries {
-    pub(crate) fn open(kit: &mut Kit, id: &str, expect: &[(Kind, Duration)], output: bool) -> CueSeries {
+    pub(crate) fn open(kit: &mut Kit, plan: &Plan) -> CueSeries {
+        let id = plan.id.as_str();
         let last_seen =
             [(Kind::Any, "any"), (Kind::Command(CommandKind::Null), "heartbeat"), (Kind::Out, "out"), (Kind::In, "in")];
         let expected = |kit: &mut Kit, (kind, limit): &(Kind, Duration)| {
@@ -272,7 +271,7 @@ impl CueSeries {
             breaks: ["announced", "open", "overdue"].map(|state| kit.own(&BREAKS, [id, state])),
             heartbeat: [&HEARTBEAT_AGE, &HEARTBEAT_INTERVAL, &HEARTBEAT_LOST].map(|desc| kit.read(desc, [id], CADENCE)),
             last_seen: last_seen.map(|(kind, label)| (kind, kit.own(&LAST_SEEN, [id, label]), Dated::default())),
-            expected: expect.iter().map(|e| expected(kit, e)).collect(),
+            expected: plan.expect.iter().map(|e| expected(kit, e)).collect(),
             adjustment: own(kit, &ADJUSTMENT),
             offset: own(kit, &OFFSET),
             duration_error: own(kit, &DURATION_ERROR),
@@ -281,8 +280,9 @@ impl CueSeries {
             arrival: kit.histogram(&PREROLL, [id, "arrival"]),
             actual: kit.histogram(&PREROLL, [id, "actual"]),
             lengths: kit.histogram(&BREAK_SECONDS, [id]),
-            encoder: output.then(|| encoder(kit)),
+            encoder: plan.input.is_some().then(|| encoder(kit)),
             since: kit.clock.boot(),
+            limited: plan.policy.heartbeat.is_some(),
         }
     }
 
@@ -343,7 +343,8 @@ impl CueSeries {
                 |of: fn(&State) -> Option<Duration>| states.iter().filter_map(of).max().map(|d| d.as_secs_f64());
             known(self.heartbeat[0], longest(|state| state.heartbeat_age));
             known(self.heartbeat[1], longest(|state| state.heartbeat_interval));
-            let beating = |state: &&State| state.heartbeat_interval.is_some() || state.heartbeat_lost;
+            let limited = self.limited;
+            let beating = |state: &&State| limited || state.heartbeat_interval.is_some() || state.heartbeat_lost;
             let lost = states.iter().filter(beating).map(|state| f64::from(u8::from(state.heartbeat_lost)));
             known(self.heartbeat[2], lost.reduce(f64::max));
         }

@@ -1,8 +1,10 @@
 //! `ts_*`: the stream as a transport stream.
 
-use super::super::intake::{Failure, Intake, Misfit};
-use super::super::settings::Protocol;
-use super::CADENCE;
+use super::super::address::Protocol;
+use super::super::intake::Intake;
+use super::super::presence::Presence;
+use super::input::{Presences, Stretch};
+use super::{CADENCE, ID, counter};
 use crate::base::clock::{Dated, Now};
 use crate::base::label::Label;
 use crate::metric::book::{Series, Slot};
@@ -16,48 +18,10 @@ use std::time::Duration;
 /// A PID of which nothing came for so long delivers nothing (TR 101 290 1.6 as used for video and audio).
 const DELIVERING: Duration = Duration::from_secs(5);
 
-const ID: [&str; 1] = ["stream_id"];
-
-const fn counter(name: &'static str, help: &'static str) -> Desc<1> {
-    Desc::counter(name, Unit::Count, ID, help)
-}
 const fn seconds(name: &'static str, help: &'static str) -> Desc<1> {
     Desc::gauge(name, Unit::Seconds, ID, help)
 }
 
-pub(crate) static UP: Desc<2> = Desc::gauge(
-    "ts_input_up",
-    Unit::Count,
-    ["stream_id", "protocol"],
-    "1 while transport packets came within the stall limit, else 0; 0 from the start",
-);
-pub(crate) static FAILURES: Desc<2> = Desc::counter(
-    "ts_input_failures_total",
-    Unit::Count,
-    ["stream_id", "reason"],
-    "Times the signal went away or could not be had, by reason; one that lasts counts once",
-);
-pub(crate) static BYTES: Desc<1> = Desc::counter(
-    "ts_received_bytes_total",
-    Unit::Bytes,
-    ID,
-    "Bytes read: UDP payload with RTP headers and parity, file or pipe content",
-);
-pub(crate) static DROPPED: Desc<1> = counter(
-    "ts_datagrams_dropped_total",
-    "Datagrams that reached our socket and were dropped by the kernel, mostly because its buffer was full: not the \
-     sender's fault; absent for files and pipes",
-);
-pub(crate) static RTP_LOST: Desc<1> = counter(
-    "ts_rtp_packets_lost_total",
-    "Gaps in the RTP sequence numbers; a reordered packet counts as lost; absent without RTP",
-);
-pub(crate) static MISFITS: Desc<2> = Desc::counter(
-    "ts_datagrams_malformed_total",
-    Unit::Count,
-    ["stream_id", "kind"],
-    "Datagrams that hold no whole number of packets of 188 or 204 bytes (size), or no RTP where the URL says so (no_rtp)",
-);
 pub(crate) static LAST_PACKET: Desc<1> = seconds(
     "ts_last_packet_timestamp_seconds",
     "Unix time at which the last transport packet came, by this box's wall clock; stays when the signal goes",
@@ -68,7 +32,7 @@ pub(crate) static RATE: Desc<2> = Desc::gauge(
     "ts_bits_per_second",
     Unit::BitsPerSecond,
     ["stream_id", "role"],
-    "Packets of 188 bytes over the last 10 s by what their PID is for; the sum without role null is the net rate",
+    "Packets of 188 bytes over the last 10 s by what their PID is for; the sum without role null is the net rate. Over RTMP the bytes of the frames",
 );
 pub(crate) static ERRORS: Desc<3> = Desc::counter(
     "ts_tr101290_errors_total",
@@ -136,7 +100,7 @@ pub(crate) static FPS: Desc<1> = Desc::gauge(
     "ts_video_frames_per_second",
     Unit::PerSecond,
     ID,
-    "Access units of the first video over the last 10 s of arrival; not decoded",
+    "Access units of the first video over the last 10 s of arrival; not decoded. Over RTMP its frames",
 );
 pub(crate) static FPS_DECLARED: Desc<1> = Desc::gauge(
     "ts_video_declared_frames_per_second",
@@ -162,12 +126,8 @@ pub(crate) static VIDEO: Desc<4> = Desc::info(
 
 /// The series of one stream's signal.
 pub(crate) struct Signals {
-    up: Series,
-    failures: Vec<(Failure, Series)>,
-    bytes: Series,
-    dropped: Option<Series>,
-    rtp_lost: Option<Series>,
-    misfits: Vec<(Misfit, Series)>,
+    presences: Presences,
+    stretch: Stretch,
     last_packet: Series,
     last_packet_at: Dated,
     roles: Vec<(Role, [Series; 4])>,
@@ -189,7 +149,6 @@ pub(crate) struct Signals {
 
 impl Signals {
     pub(crate) fn open(kit: &mut Kit, id: &str, protocol: Protocol, priority3: bool) -> Signals {
-        let (datagrams, rtp) = (protocol.datagrams(), protocol == Protocol::Rtp);
         let own = |kit: &mut Kit, desc: &'static Desc<1>| kit.own(desc, [id]);
         let read = |kit: &mut Kit, desc: &'static Desc<1>| kit.read(desc, [id], CADENCE);
         let roles = |kit: &mut Kit, role: Role| {
@@ -209,16 +168,8 @@ impl Signals {
             [(CueState::Declared, "declared"), (CueState::Former, "former"), (CueState::Disguised, "disguised")];
         let made = Indicator::ALL.iter().filter(|i| priority3 || i.priority() < 3);
         Signals {
-            up: kit.own(&UP, [id, protocol.label()]),
-            failures: Failure::ALL.iter().map(|f| (*f, kit.own(&FAILURES, [id, f.label()]))).collect(),
-            bytes: own(kit, &BYTES),
-            dropped: datagrams.then(|| own(kit, &DROPPED)),
-            rtp_lost: rtp.then(|| own(kit, &RTP_LOST)),
-            misfits: Misfit::ALL
-                .iter()
-                .filter(|_| datagrams)
-                .map(|m| (*m, kit.own(&MISFITS, [id, m.label()])))
-                .collect(),
+            presences: Presences::open(kit, id, protocol),
+            stretch: Stretch::open(kit, id, protocol),
             last_packet: own(kit, &LAST_PACKET),
             last_packet_at: Dated::default(),
             roles: Role::ALL.iter().map(|role| roles(kit, *role)).collect(),
@@ -239,20 +190,17 @@ impl Signals {
     }
 
     /// What stands with and without a signal.
-    pub(crate) fn always(&mut self, report: &mut Report, now: &Now, up: bool, intake: &Intake, facts: &Facts) {
-        report.value(self.up, f64::from(u8::from(up))).value(self.bytes, intake.bytes as f64);
-        for (failure, series) in &self.failures {
-            report.value(*series, intake.failed(*failure) as f64);
-        }
-        for (misfit, series) in &self.misfits {
-            report.value(*series, intake.misfits(*misfit) as f64);
-        }
-        if let Some(series) = self.dropped {
-            report.value(series, intake.dropped() as f64);
-        }
-        if let Some(series) = self.rtp_lost {
-            report.value(series, intake.rtp_lost as f64);
-        }
+    pub(crate) fn always(
+        &mut self,
+        report: &mut Report,
+        now: &Now,
+        up: bool,
+        intake: &Intake,
+        presence: &Presence,
+        facts: &Facts,
+    ) {
+        self.presences.fill(report, up, presence, intake.bytes);
+        self.stretch.fill(report, intake);
         if let Some(at) = facts.last_packet {
             report.value(self.last_packet, self.last_packet_at.wall_of(now, at).as_secs_f64());
         }
@@ -279,7 +227,8 @@ impl Signals {
     }
 
     /// What is told each second while there is a signal.
-    pub(crate) fn present(&self, report: &mut Report, now: &Now, facts: &Facts) {
+    pub(crate) fn present(&self, report: &mut Report, now: &Now, facts: &Facts, intake: &Intake) {
+        self.stretch.present(report, intake);
         let mut known = |series: Series, value: Option<f64>| {
             if let Some(value) = value {
                 report.value(series, value);
@@ -328,6 +277,7 @@ impl Signals {
 
     /// The signal is gone: what only it could tell leaves the page.
     pub(crate) fn absent(&self, report: &mut Report, why: NoData) {
+        self.stretch.absent(report, why);
         let pids = self.pids.iter().flat_map(|(_, [a, b], pts)| [*a, *b, *pts]);
         let all = pids
             .chain(self.roles.iter().map(|(_, [.., rate])| *rate))

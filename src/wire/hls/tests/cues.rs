@@ -1,11 +1,19 @@
 //! Cues: their styles, the breaks they tell, date ranges, and the stream beside them.
 
-use super::{OUT, OUT_HEX, labels, media};
+use super::{IN_HEX, OUT, OUT_HEX, labels, media};
 use crate::base::base64;
 use crate::base::clock::Boot;
 use crate::base::label::Label;
 use crate::wire::hls::*;
 use std::time::Duration;
+
+/// splice_null.
+const NULL_HEX: &str = "0xFC301100000000000000FFFFFF0000004F253396";
+
+fn unhex(text: &str) -> Box<[u8]> {
+    let digits = text.trim_start_matches("0x").as_bytes();
+    digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+}
 
 fn cues(tags: &str) -> (Vec<Cue>, Vec<&'static str>) {
     let text = format!("#EXTM3U\n#EXT-X-TARGETDURATION:6\n{tags}\n#EXTINF:6,\na.ts\n");
@@ -67,13 +75,14 @@ fn every_style_becomes_one_shape_of_cue() {
     let dated = format!(
         "#EXT-X-PROGRAM-DATE-TIME:2026-11-21T07:00:00Z\n\
          #EXT-X-DATERANGE:ID=\"b1\",START-DATE=\"2026-11-21T07:00:00Z\",PLANNED-DURATION=60.3,SCTE35-OUT={OUT_HEX}\n\
-         #EXT-X-DATERANGE:ID=\"b1\",START-DATE=\"2026-11-21T07:00:00Z\",DURATION=60.3,SCTE35-IN={OUT_HEX}\n\
-         #EXT-X-DATERANGE:ID=\"c\",START-DATE=\"2026-11-21T07:00:00Z\",SCTE35-CMD={OUT_HEX}"
+         #EXT-X-DATERANGE:ID=\"b1\",START-DATE=\"2026-11-21T07:00:00Z\",DURATION=60.3,SCTE35-IN={IN_HEX}\n\
+         #EXT-X-DATERANGE:ID=\"c\",START-DATE=\"2026-11-21T07:00:00Z\",SCTE35-CMD={NULL_HEX}"
     );
+    let back = |hex: &str| Some(unhex(hex));
     let expected = vec![
         cue(Style::DateRange, Act::Out, Some(60.3), None, Some("b1"), true),
-        cue(Style::DateRange, Act::In, Some(60.3), None, Some("b1"), true),
-        cue(Style::DateRange, Act::Command, None, None, Some("c"), true),
+        Cue { section: back(IN_HEX), ..cue(Style::DateRange, Act::In, Some(60.3), None, Some("b1"), true) },
+        Cue { section: back(NULL_HEX), ..cue(Style::DateRange, Act::Command, None, None, Some("c"), true) },
     ];
     assert_eq!(cues(&dated), (expected, vec![]), "three date ranges in front of one segment, and none is lost");
 }
@@ -96,6 +105,10 @@ fn every_way_to_break_the_rules_of_date_ranges_has_its_name() {
         (format!("ID=\"a\",{start},END-DATE=\"soon\""), &["range_syntax"]),
         (format!("ID=\"a\",{start},SCTE35-OUT=0xFC30"), &["cue_payload"]),
         (format!("ID=\"a\",{start},SCTE35-OUT=0xzz"), &["cue_payload"]),
+        (format!("ID=\"a\",{start},SCTE35-IN={OUT_HEX}"), &["range_section"]),
+        (format!("ID=\"a\",{start},SCTE35-OUT={IN_HEX}"), &["range_section"]),
+        (format!("ID=\"a\",{start},SCTE35-CMD={OUT_HEX}"), &["range_section"]),
+        (format!("ID=\"a\",{start},SCTE35-OUT={NULL_HEX}"), &["range_section"]),
         ("ID=\"a\"".to_owned(), &["range_syntax"]),
         (start.to_owned(), &["range_syntax"]),
         ("ID=\"a".to_owned(), &["range_syntax"]),
@@ -167,7 +180,7 @@ fn a_break_that_goes_on_is_open_and_later_overdue() {
     );
     assert_eq!(facts(&["", &range]), (true, false));
     assert_eq!(facts(&["", &range, "", "", ""]), (true, true));
-    let end = format!("#EXT-X-DATERANGE:ID=\"a\",START-DATE=\"2026-11-21T07:00:06Z\",DURATION=12,SCTE35-IN={OUT_HEX}");
+    let end = format!("#EXT-X-DATERANGE:ID=\"a\",START-DATE=\"2026-11-21T07:00:06Z\",DURATION=12,SCTE35-IN={IN_HEX}");
     assert_eq!(facts(&["", &range, "", "", &end]), (false, false));
 }
 

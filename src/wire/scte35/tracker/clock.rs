@@ -47,13 +47,15 @@ impl StreamClock {
     }
 
     pub(super) fn wary(&mut self, at: Moment) {
-        self.wary_until = Some(at + WARY);
+        self.wary_until = Some(at.saturating_add(WARY));
     }
 
     pub(super) fn on(&mut self, pts: u64, medium: Medium, random_access: RandomAccess, at: Moment) -> Step {
         match medium {
             Medium::Video => self.video = Some(at),
-            Medium::Audio if self.video.is_some_and(|video| at - video < WITHOUT_VIDEO) => return Step::Aside,
+            Medium::Audio if self.video.is_some_and(|video| at.saturating_sub(video) < WITHOUT_VIDEO) => {
+                return Step::Aside;
+            }
             Medium::Audio => {}
         }
         let step = self.step(pts, at);

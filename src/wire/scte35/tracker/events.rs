@@ -1,6 +1,8 @@
 //! The live events and the walk of each: announced → open → overdue → done.
 
-use super::{Direction, Happening, How, Key, Moment, News, Policy, Why, duration_between, ticks_between, ticks_of};
+use super::{
+    Direction, Happening, How, Key, Moment, News, Policy, Why, duration_between, moments_of, ticks_between, ticks_of,
+};
 use crate::wire::scte35::command::BreakDuration;
 use crate::wire::ts::clock33;
 
@@ -126,7 +128,7 @@ impl Events {
     pub(super) fn out(&mut self, mark: &Mark, out: &mut Vec<Happening>) -> Told {
         let Mark { key, target, at, .. } = *mark;
         if let Some(event) = self.find(key) {
-            let again = at - event.last_at < SAME_IMMEDIATE;
+            let again = at.saturating_sub(event.last_at) < SAME_IMMEDIATE;
             match &event.phase {
                 Phase::Announced => {
                     event.last_at = at;
@@ -212,9 +214,9 @@ impl Events {
         };
         let Some(index) = index else { return self.lone(mark) };
         let event = &mut self.0[index];
-        let again = event
-            .back
-            .is_some_and(|back| same(back, target) && (target.is_some() || at - event.last_at < SAME_IMMEDIATE));
+        let again = event.back.is_some_and(|back| {
+            same(back, target) && (target.is_some() || at.saturating_sub(event.last_at) < SAME_IMMEDIATE)
+        });
         match event.phase {
             _ if again => {
                 event.last_at = at;
@@ -228,6 +230,8 @@ impl Events {
                 (if told { News::Repeat } else { News::Unmatched }, None)
             }
             Phase::Announced | Phase::Open(_) if mark.long_past => (News::Unmatched, None),
+            // What is told to end before it began is another break.
+            Phase::Open(open) if target.is_some_and(|target| open.elapsed(target) < 0) => (News::Unmatched, None),
             Phase::Announced => {
                 event.last_at = at;
                 let after_out = moved(event.target, target).is_some_and(|d| d > 0);
@@ -317,7 +321,7 @@ impl Events {
     pub(super) fn jump(&mut self, (from, to): (u64, u64), gap: i64, at: Moment, out: &mut Vec<Happening>) {
         let lost = |event: &Event, target: u64| {
             let nearer = clock33::diff(to, target).abs() < clock33::diff(from, target).abs() / CLEARLY;
-            !(nearer && at - event.last_at < OVERTAKEN)
+            !(nearer && at.saturating_sub(event.last_at) < OVERTAKEN)
         };
         for event in &mut self.0 {
             let fresh = event.clone();
@@ -357,6 +361,20 @@ impl Events {
         })
     }
 
+    /// When open breaks will end by themselves: on the stream's clock as far as it is known, and on the node's.
+    pub(super) fn ends(&self) -> impl Iterator<Item = (Key, u64, Moment)> {
+        self.0.iter().filter_map(|e| {
+            let (Phase::Open(open), Some(BreakDuration { auto_return: true, ticks }), None) =
+                (e.phase, e.planned, e.back)
+            else {
+                return None;
+            };
+            let planned = ticks as i64;
+            let end = clock33::add(open.anchor?, planned - open.carried);
+            Some((e.key, end, open.at.saturating_add(moments_of(planned))))
+        })
+    }
+
     /// Events announced, open, and overdue.
     pub(super) fn standing(&self) -> [u64; 3] {
         let mut standing = [0; 3];
@@ -388,7 +406,7 @@ impl Events {
                 _ => {}
             }
         }
-        self.0.retain(|e| !matches!(e.phase, Phase::Done(_) | Phase::Lone) || now - e.last_at < KEPT);
+        self.0.retain(|e| !matches!(e.phase, Phase::Done(_) | Phase::Lone) || now.saturating_sub(e.last_at) < KEPT);
     }
 }
 

@@ -8,6 +8,10 @@ const KEPT: usize = 8;
 const ENOUGH: usize = 3;
 /// Silence beyond so many intervals is an alarm.
 const MISSED: u32 = 3;
+/// A splice_null this close to the last one, ns, is the same beat sent again: 1 s.
+const SAME: Moment = 1_000_000_000;
+/// The tracker is asked about once a second; when it was not for so long, ns, the stream was away: 10 s.
+const AWAY: Moment = 10_000_000_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Heartbeat {
@@ -15,14 +19,17 @@ pub(super) struct Heartbeat {
     pub(super) intervals: Vec<u64>,
     last_null: Option<Moment>,
     last: Option<Moment>,
+    /// Silence counts from here at the earliest, and when it was last asked for.
     since: Option<Moment>,
+    asked: Option<Moment>,
     lost: bool,
 }
 
 impl Heartbeat {
     /// A section came.
     pub(super) fn on(&mut self, at: Moment, null: bool, out: &mut Vec<Happening>) {
-        if null && let Some(before) = self.last_null.replace(at) {
+        let beat = null && self.last_null.is_none_or(|before| at.saturating_sub(before) >= SAME);
+        if beat && let Some(before) = self.last_null.replace(at) {
             if self.intervals.len() == KEPT {
                 self.intervals.remove(0);
             }
@@ -41,12 +48,15 @@ impl Heartbeat {
         Heartbeat { intervals: intervals.into_iter().skip(skip).collect(), ..Heartbeat::default() }
     }
 
-    /// Tells once when silence has become too long; it counts from the first tick on.
+    /// Tells once when silence has become too long; it counts from the first tick on, and anew where no ticks came.
     pub(super) fn tick(&mut self, now: Moment, configured: Option<Duration>, out: &mut Vec<Happening>) {
+        if self.asked.replace(now).is_some_and(|before| now.saturating_sub(before) > AWAY) {
+            (self.since, self.last_null) = (Some(now), None);
+        }
         let since = *self.since.get_or_insert(now);
         let Some(interval) = configured.or(self.interval()) else { return };
         let limit = configured.unwrap_or(interval * MISSED);
-        let age = duration_between(self.last.unwrap_or(since), now);
+        let age = duration_between(self.last.map_or(since, |last| last.max(since)), now);
         if age > limit && !self.lost {
             self.lost = true;
             out.push(Happening::HeartbeatLost { age, interval });

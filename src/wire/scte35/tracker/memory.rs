@@ -8,6 +8,7 @@ use super::{Moment, clock::StreamClock};
 use crate::base::label::Label;
 use crate::wire::scte35::command::BreakDuration;
 use crate::wire::scte35::segmentation::SegmentationType;
+use crate::wire::ts::clock33;
 use serde::{Deserialize, Serialize};
 
 /// Of the format; another one is refused.
@@ -46,6 +47,16 @@ enum Step {
     Open { at: i64, elapsed: i64, overdue: bool },
     Lone,
     Done(Option<String>),
+}
+
+impl Saved {
+    /// Its times are such as sections and pictures have: 33 bits, durations 40.
+    fn believable(&self) -> bool {
+        let elapsed = if let Step::Open { elapsed, .. } = self.phase { elapsed } else { 0 };
+        let lengths = [elapsed.unsigned_abs(), self.planned.map_or(0, |(ticks, _)| ticks)];
+        self.target.into_iter().chain(self.back.1).all(|time| time < clock33::WRAP)
+            && lengths.iter().all(|length| *length < 1 << 40)
+    }
 }
 
 /// Boot time and wall time of one instant.
@@ -106,6 +117,9 @@ pub(super) fn restore(text: &str, now: Instant) -> Result<(Events, Heartbeat, St
     let memory: Memory = serde_json::from_str(text)?;
     if memory.version != VERSION {
         return Err(serde::de::Error::custom(format_args!("version {} is not {VERSION}", memory.version)));
+    }
+    if memory.last.is_some_and(|(pts, _)| pts >= clock33::WRAP) || !memory.events.iter().all(Saved::believable) {
+        return Err(serde::de::Error::custom("times that no stream has"));
     }
     let last = memory.last.map(|(pts, wall)| (pts, now.past(wall)));
     let events = memory.events.into_iter().take(MOST).map(|saved| Event {

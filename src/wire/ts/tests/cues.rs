@@ -62,6 +62,13 @@ fn sections_come_out_with_how_they_lay_in_their_packets() {
     jumped[1..].iter_mut().for_each(|b| b[3] = b[3] & 0xf0 | (b[3].wrapping_add(4) & 0xf));
     let (_, heard) = watch(&inject(&jumped));
     assert_eq!((heard.sections[0].2, heard.sections[0].3), (true, gap));
+    // A jump that is announced is no fault, and what it tears is no CRC error either.
+    let mut torn = split.clone();
+    torn[1] = packet(CUE, false, 9, None, &torn[1][12..]);
+    torn[1][5] |= 0x80;
+    torn[2][3] = torn[2][3] & 0xf0 | 10;
+    let (monitor, heard) = watch(&inject(&torn));
+    assert_eq!((heard.sections[0].2, heard.sections[0].3, faults(&monitor.counts())), (false, gap, vec![]));
     let four = carried(CUE, 0, &long(700));
     let (monitor, heard) = watch(&inject(&[four[0], four[2], four[3], four[1]]));
     assert_eq!((heard.sections[0].2, heard.sections[0].3), (false, gap));

@@ -94,10 +94,19 @@ fn each_fault_counts_under_its_indicator_and_no_other() {
         ("no cues for ever", |s| silence(s, CUE, 0.0, 20.0), &[]),
         ("no PCR for 120 ms", |s| pcrs(s, 2), &[(I::PcrRepetition, 1), (I::PcrDiscontinuity, 1)]),
         ("a PCR every 80 ms", |s| pcrs(s, 1), &[]),
+        ("no PCR for 3.2 s", |s| pcrs(s, 79), &[(I::PcrRepetition, 4), (I::PcrDiscontinuity, 1)]),
+        ("no PCR from 6 s on", |s| pcrs(s, 1_000), &[(I::PcrRepetition, 13)]),
+        ("a clock that no PID carries", |s| clock_at(s, 0x999), &[(I::PcrRepetition, 19)]),
+        ("a programme without a clock", |s| clock_at(s, NULL_PID), &[]),
+        ("audio without timestamps", |s| timeless(s), &[(I::Pts, 28)]),
+        ("pictures that may stand still", |s| still(s), &[]),
         ("the clock jumps as announced", |s| step(s, 900_000, true), &[]),
         ("the clock jumps ahead", |s| step(s, 900_000, false), &[(I::PcrDiscontinuity, 1)]),
         ("the clock jumps back", |s| step(s, 1 << 32, false), &[(I::PcrDiscontinuity, 1)]),
         ("scrambled without a CAT", |s| scramble(s, AUDIO), &[(I::Cat, 10)]),
+        ("a scrambled PAT", |s| change(s, 0, 7, |b| b[3] |= 0x80), &[(I::Pat, 1)]),
+        ("a scrambled PMT", |s| change(s, PMT, 7, |b| b[3] |= 0xc0), &[(I::Pmt, 1)]),
+        ("scrambled SI and CAT", |s| scrambled_si(s), &[]),
         ("scrambled with a CAT", |s| keyed(s), &[]),
         ("a table of PID 1 is no CAT", |s| mix(s, 1, 30.0, |c| carried(1, c, &pat(0, &[]))[0]), &[(I::Cat, 1)]),
         ("a stray PID", |s| mix(s, 0x999, 0.1, |c| packet(0x999, false, c, None, &[0; 184])), &[]),
@@ -141,6 +150,44 @@ fn pcrs(sent: &mut [Sent], without: u64) {
     for s in sent.iter_mut().filter(hit) {
         s.bytes[5] &= !0x10;
     }
+}
+
+/// The PMT gives the clock to another PID.
+fn clock_at(sent: &mut [Sent], pid: u16) {
+    for s in sent.iter_mut().filter(|s| s.pid() == PMT) {
+        s.bytes = carried(PMT, s.bytes[3] & 0x0f, &pmt(0, PROGRAM, pid, build::USUAL))[0];
+    }
+}
+
+/// PES headers of the audio PID say that they hold no timestamps.
+fn timeless(sent: &mut [Sent]) {
+    for s in sent.iter_mut().filter(|s| s.pid() == AUDIO) {
+        let head = s.bytes.windows(4).position(|w| w == [0, 0, 1, 0xc0]).unwrap();
+        s.bytes[head + 7] = 0;
+    }
+}
+
+/// Video without timestamps from 3 s to 9 s, as its descriptor allows.
+fn still(sent: &mut [Sent]) {
+    for s in sent.iter_mut() {
+        let cc = s.bytes[3] & 0x0f;
+        match s.pid() {
+            PMT => {
+                let streams = [(0x1b, VIDEO, &[0x28, 4, 100, 0, 40, 0xbf][..]), (0x0f, AUDIO, &[]), (0x86, CUE, &[])];
+                s.bytes = carried(PMT, cc, &pmt(0, PROGRAM, VIDEO, &streams))[0];
+            }
+            VIDEO if s.starts() && (3.0..9.0).contains(&s.age()) => s.bytes[1] &= !0x40,
+            _ => {}
+        }
+    }
+}
+
+fn scrambled_si(sent: &mut [Sent]) {
+    mix(sent, 0x12, 1.0, |cc| packet(0x12, true, cc, None, &[0; 184]));
+    keyed(sent);
+    scramble(sent, 0x12);
+    sent.iter_mut().filter(|s| s.pid() == 1 && s.age() > 3.0).for_each(|s| s.bytes[3] |= 0x80);
+    sent.iter_mut().filter(|s| s.pid() == AUDIO).for_each(|s| s.bytes[3] &= 0x3f);
 }
 
 fn keyed(sent: &mut [Sent]) {
@@ -220,7 +267,7 @@ fn time_without_packets_counts_what_is_missing() {
     let counts = monitor.counts();
     // The last PAT and PMT came at 1.816 s and 1.82 s, the last video and audio at 1.96 s.
     assert_eq!((counts.of(Indicator::Pat), counts.of(Indicator::Pmt), counts.of(Indicator::Pid)), (20, 20, 4));
-    assert_eq!(counts.of(Indicator::Pts), 28);
+    assert_eq!((counts.of(Indicator::Pts), counts.of(Indicator::PcrRepetition)), (28, 10));
     Monitor::new(Options::default()).idle(after(100.0));
 }
 
@@ -240,6 +287,23 @@ fn priority_three_is_measured_only_when_asked_for() {
     assert_eq!((of(Indicator::Nit), of(Indicator::Sdt), of(Indicator::Eit), of(Indicator::Tdt)), (1, 0, 9, 0));
     assert_eq!(of(Indicator::UnreferencedPid), 2);
     assert!(of(Indicator::SiRepetition) > 500);
+}
+
+#[test]
+fn two_sections_of_one_sub_table_may_not_come_too_close_and_those_of_two_may() {
+    // Service 1 and 2, sections 0 and 1; TDTs have no sub-tables.
+    let eit = |service: u8, number: u8| section(0x4e, 0xf0, &[0, service, 0xc1, number, 1, 0, 1, 0, 1, 1, 0x4e]);
+    let tdt = |seconds: u8| vec![0x70, 0x70, 5, 0xee, 0x9d, 0x10, 0, seconds];
+    for (pid, sections, expected) in
+        [(0x12, [eit(1, 0), eit(1, 1)], 1), (0x12, [eit(1, 0), eit(2, 0)], 0), (0x14, [tdt(1), tdt(1)], 0)]
+    {
+        let mut sent = stream(2, 0);
+        let places = sent.iter_mut().filter(|s| s.pid() == NULL_PID && s.age() > 1.0);
+        places.zip(&sections).zip(0..).for_each(|((s, bytes), cc)| s.bytes = carried(pid, cc, bytes)[0]);
+        let mut monitor = Monitor::new(Options { priority3: true, ..Options::default() });
+        play(&mut monitor, &sent);
+        assert_eq!(monitor.counts().of(Indicator::SiRepetition), expected, "{pid:#x} {sections:02x?}");
+    }
 }
 
 #[test]

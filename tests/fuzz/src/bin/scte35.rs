@@ -1,16 +1,52 @@
 //! Any bytes as sections among pictures, ticks, jumps and restarts: no panic, no break that ends without having begun,
-//! nothing that grows without end.
+//! nothing that grows without end, no allocation by the decoder, and none above 8 KiB by the tracker.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use vedette::base::clock::Boot;
 use vedette::wire::psi::crc32_mpeg;
 use vedette::wire::scte35::{Descriptor, Happening, Policy, Tracker, decode};
 use vedette::wire::ts::{Medium, RandomAccess, clock33};
 
+/// The system's allocator, which remembers the largest request.
+struct Counting;
+
+static LARGEST: AtomicUsize = AtomicUsize::new(0);
+
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        LARGEST.fetch_max(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// The largest allocation by `work`, in bytes; 0 for none.
+fn allocated(work: impl FnOnce()) -> usize {
+    LARGEST.store(0, Ordering::Relaxed);
+    work();
+    LARGEST.load(Ordering::Relaxed)
+}
+
+/// Bytes at once, per section.
+const MOST: usize = 8192;
+
 /// Everything that can be asked of a section.
 fn look(section: &[u8]) {
+    let decoding = allocated(|| {
+        black_box(decode(section).segmentations().count());
+    });
+    assert_eq!(decoding, 0);
     let decoded = decode(section);
     assert!(!decoded.crc_ok || decoded.header.is_some() || section.len() < 14);
     for descriptor in decoded.descriptors {
@@ -44,7 +80,10 @@ fuzz_target!(|bytes: &[u8]| {
                     *crc = crc32_mpeg(body).to_be_bytes();
                 }
                 let (wall, stc) = ((at / 1_000_000) as i64, clock33::add(pts, -63_000));
-                tracker.section(&decode(&section), boot, wall, Some(stc), Some(pts), &mut out);
+                let following = allocated(|| {
+                    tracker.section(&decode(&section), boot, wall, Some(stc), Some(pts), &mut out);
+                });
+                assert!(following <= MOST, "{following} bytes at once");
             }
             b'd' => tracker.discontinuity(boot),
             b'j' => pts = clock33::add(pts, i64::from(*operand as i8) << 26),

@@ -51,6 +51,11 @@ impl Clip {
         Clip::read(&base("wrap", &["-output_ts_offset", "95425"]))
     }
 
+    /// The same, two minutes long.
+    pub fn long() -> Clip {
+        Clip::read(&base("long", &["-t", "120"]))
+    }
+
     pub fn read(path: &Path) -> Clip {
         let bytes = std::fs::read(path).unwrap();
         let packets: Vec<Packet> = bytes.chunks_exact(188).map(|p| p.try_into().unwrap()).collect();

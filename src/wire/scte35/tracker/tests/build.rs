@@ -116,6 +116,15 @@ impl Feed {
         self.wall += (ns / 1_000_000) as i64;
     }
 
+    /// So many seconds without pictures or sections, each ending in a tick.
+    pub(super) fn silence(&mut self, seconds: u64) -> Vec<Happening> {
+        let one = |_| {
+            self.pause(1_000_000_000);
+            self.tick()
+        };
+        (0..seconds).flat_map(one).collect()
+    }
+
     pub(super) fn tick(&mut self) -> Vec<Happening> {
         let mut out = Vec::new();
         self.tracker.tick(self.boot(), &mut out);

@@ -48,6 +48,36 @@ fn immediate_markers_act_at_once_and_are_not_judged_by_their_preroll() {
 }
 
 #[test]
+fn a_duration_of_nothing_is_none() {
+    let mut feed = Feed::at(0);
+    feed.run(1.0);
+    feed.send(&insert(1, true, Some(6 * S), Some((0, true))));
+    feed.send(&signal(Some(6 * S), &segment(1, 0x30, Some(0))));
+    let told = feed.run(30.0);
+    assert_eq!(
+        kinds(&told),
+        ["opened", "opened", "splice_point", "splice_point"],
+        "neither ends at once nor is overdue"
+    );
+    feed.send(&insert(1, false, Some(40 * S), None));
+    assert_eq!(closed(&feed.run(12.0)), (How::Return, 34 * 90_000, false));
+}
+
+#[test]
+fn an_in_from_before_its_break_began_does_not_end_it() {
+    let mut feed = Feed::at(0);
+    feed.run(1.0);
+    feed.send(&insert(1, true, Some(6 * S), Some((20 * S, false))));
+    feed.run(9.0);
+    assert_eq!(cue(&feed.send(&insert(1, false, Some(5 * S), None))).news, News::Unmatched);
+    assert_eq!(kinds(&feed.run(1.0)), ["splice_point"]);
+    assert_eq!(feed.standing(), [0, 1, 0]);
+    // One that is late by less ends it where it says.
+    feed.send(&insert(1, false, Some(9 * S), None));
+    assert_eq!(closed(&feed.run(1.0)), (How::EarlyReturn, 3 * 90_000, true));
+}
+
+#[test]
 fn a_first_transmission_below_four_seconds_is_late_by_the_shorter_of_two_clocks() {
     for (ahead, late) in [(4.0, false), (3.92, true), (0.92, true), (-0.5, true)] {
         let mut feed = Feed::at(0);
