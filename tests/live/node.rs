@@ -1,9 +1,11 @@
 //! The node's families against Debian's node_exporter: the same names, labels, types and values, side by side on this
-//! machine and on a made tree of files. What differs stands in a list with its reason, and a reason nobody needs fails.
+//! machine and on a made tree of files. What differs stands in tables of the probe's README with its reason, and a reason
+//! that the made tree does not need fails.
 
 mod exporter;
 mod hang;
 mod ours;
+mod talk;
 
 use crate::support::wait;
 use exporter::{Exporter, Page};
@@ -14,79 +16,92 @@ use std::time::Duration;
 /// Counts that move all the time are read between two readings of ours until each was caught in between once.
 const BOUND: Duration = Duration::from_secs(90);
 
-/// Collectors of theirs that we do not have.
-const NOT_OURS: &[(&str, &str)] = &[
-    ("bcache", "a cache in front of disks that recorders do not have"),
-    ("btrfs", "recordings are on ext4 or xfs"),
-    ("dmi", "serial numbers of the board as labels of a page that anybody may read"),
-    ("fibrechannel", "no such network on a recording node"),
-    ("infiniband", "no such network on a recording node"),
-    ("ipvs", "no load balancer on a recording node"),
-    ("nfs", "counts of calls, of which no rule asks"),
-    ("nfsd", "counts of calls, of which no rule asks"),
-    ("powersupplyclass", "batteries of laptops"),
-    ("rapl", "readable by root only since Linux 5.10"),
-    ("schedstat", "two families per processor, of which no rule asks"),
-    ("systemd", "off unless systemd's bus is there; units are watched by name elsewhere"),
-    ("tapestats", "no tapes"),
-    ("textfile", "comes later"),
-    ("xfs", "counts inside the file system, of which no rule asks"),
-    ("zfs", "recordings are on ext4 or xfs"),
-];
+const README: &str = include_str!("../../src/probe/node/README.md");
 
-/// Series that only one side has, by the beginning of `name{labels}`.
-const ONE_SIDED: &[(&str, &str)] = &[
-    ("go_", "the exporter about itself"),
-    ("process_", "the exporter about itself"),
-    ("promhttp_", "the exporter about itself"),
-    ("node_exporter_build_info", "the exporter about itself"),
-    ("vedette_", "ours about ourselves"),
-    ("node_textfile_", "comes later"),
-];
-
-/// Families whose values need not agree.
-const OTHER_VALUE: &[(&str, &str)] = &[("node_scrape_collector_duration_seconds", "each measures itself")];
-
-/// The reasons that were needed.
-type Used = BTreeSet<&'static str>;
-
-fn reason(list: &'static [(&'static str, &'static str)], series: &str, used: &mut Used) -> bool {
-    let found = list.iter().find(|(start, _)| series.starts_with(start));
-    used.extend(found.map(|(start, _)| *start));
-    found.is_some()
+/// How series may differ.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Differs {
+    TheirsOnly,
+    OursOnly,
+    Value,
 }
 
-/// Whether only one side may have this series.
-fn one_sided(series: &str, more: &'static [(&'static str, &'static str)], used: &mut Used) -> bool {
-    let collector = series.strip_prefix("node_scrape_collector_").and_then(|rest| rest.split('"').nth(1));
-    let theirs = NOT_OURS.iter().find(|(name, _)| collector == Some(name));
-    used.extend(theirs.map(|(name, _)| *name));
-    theirs.is_some() || reason(ONE_SIDED, series, used) || reason(more, series, used)
+/// The exceptions that hold on one tree, and which of them were needed.
+struct Exceptions {
+    /// Collectors of theirs that we do not have.
+    collectors: Vec<&'static str>,
+    /// By the beginning of `name{labels}`.
+    series: Vec<(&'static str, Differs)>,
+    used: BTreeSet<&'static str>,
+}
+
+/// The cells of the table below a heading, row by row, without the backticks of the first.
+fn rows<const N: usize>(heading: &str) -> Vec<[&'static str; N]> {
+    let (_, below) = README.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("{heading} is gone"));
+    let lines = below.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+    let cells = |line: &'static str| {
+        let cells: Vec<_> = line.trim_matches('|').split('|').map(|cell| cell.trim().trim_matches('`')).collect();
+        <[&str; N]>::try_from(cells).unwrap_or_else(|_| panic!("{N} cells: {line}"))
+    };
+    // Behind the names of the columns and the rule below them.
+    lines.skip(2).map(cells).collect()
+}
+
+impl Exceptions {
+    fn on(tree: &str) -> Exceptions {
+        let collectors = rows("### Collectors that are not ours").into_iter().map(|[name, _why]| name).collect();
+        let differs = |differs: &str| match differs {
+            "theirs only" => Differs::TheirsOnly,
+            "ours only" => Differs::OursOnly,
+            "value" => Differs::Value,
+            other => panic!("{other}"),
+        };
+        let here = rows("### Series that differ").into_iter().filter(|[_, _, on, _]| *on == tree || *on == "both");
+        let series = here.map(|[start, how, _, _why]| (start, differs(how))).collect();
+        Exceptions { collectors, series, used: BTreeSet::new() }
+    }
+
+    fn allow(&mut self, series: &str, how: Differs) -> bool {
+        let collector = series.strip_prefix("node_scrape_collector_").and_then(|rest| rest.split('"').nth(1));
+        let collector = self.collectors.iter().copied().find(|name| collector == Some(name));
+        let collector = collector.filter(|_| how == Differs::TheirsOnly);
+        let named = || self.series.iter().find(|(start, differs)| series.starts_with(start) && *differs == how);
+        let found = collector.or_else(|| named().map(|(start, _)| *start));
+        self.used.extend(found);
+        found.is_some()
+    }
+
+    fn unused(&self) -> Vec<&'static str> {
+        let all = self.collectors.iter().chain(self.series.iter().map(|(start, _)| start));
+        all.copied().filter(|name| !self.used.contains(name)).collect()
+    }
 }
 
 /// What is wrong in one round; series are taken off `pending` as their values are seen to agree.
 fn differences(
     [before, theirs, after]: [&Page; 3],
-    more: &'static [(&'static str, &'static str)],
+    exceptions: &mut Exceptions,
     pending: &mut BTreeMap<String, String>,
-    used: &mut Used,
 ) -> Vec<String> {
     let mut wrong = Vec::new();
     let names: BTreeSet<_> = theirs.values.keys().chain(after.values.keys()).collect();
     for series in names {
-        let (theirs_value, ours) = (theirs.values.get(series), after.values.get(series));
-        let (Some(value), Some(now)) = (theirs_value, ours) else {
-            if !one_sided(series, more, used) {
-                wrong.push(format!("only {}: {series}", if ours.is_some() { "ours" } else { "theirs" }));
+        let (value, now) = match (theirs.values.get(series), after.values.get(series)) {
+            (Some(value), Some(now)) => (value, now),
+            (theirs, _) => {
+                let how = if theirs.is_some() { Differs::TheirsOnly } else { Differs::OursOnly };
+                if !exceptions.allow(series, how) {
+                    wrong.push(format!("{how:?}: {series}"));
+                }
+                continue;
             }
-            continue;
         };
         let name = series.split('{').next().unwrap();
         let (their_type, our_type) = (theirs.types.get(name), after.types.get(name));
         if their_type != our_type {
             wrong.push(format!("{name} is a {our_type:?}, theirs a {their_type:?}"));
         }
-        if reason(OTHER_VALUE, series, used) {
+        if exceptions.allow(series, Differs::Value) {
             continue;
         }
         let was = before.values.get(series).unwrap_or(now);
@@ -102,14 +117,14 @@ fn differences(
 }
 
 /// Compares until both sides have had the same series and each value was seen to agree.
-fn compare(ours: &mut Ours, exporter: &Exporter, more: &'static [(&'static str, &'static str)]) -> Used {
-    let (mut pending, mut used, mut last) = (BTreeMap::new(), Used::new(), String::new());
+fn compare(ours: &mut Ours, exporter: &mut Exporter, exceptions: &mut Exceptions) {
+    let (mut pending, mut last) = (BTreeMap::new(), String::new());
     let mut before = ours.page();
     let mut rounds = 0;
     wait("the same page as node_exporter", BOUND, || {
         let theirs = exporter.page();
         let after = ours.page();
-        let wrong = differences([&before, &theirs, &after], more, &mut pending, &mut used);
+        let wrong = differences([&before, &theirs, &after], exceptions, &mut pending);
         before = after;
         rounds += 1;
         let open: Vec<_> = pending.values().filter(|why| !why.is_empty()).cloned().collect();
@@ -122,23 +137,13 @@ fn compare(ours: &mut Ours, exporter: &Exporter, more: &'static [(&'static str, 
     });
     eprintln!("{} series agree after {rounds} rounds", pending.len());
     assert!(pending.len() > 150, "{} series only", pending.len());
-    used
-}
-
-fn unused(used: &Used, lists: &[&'static [(&'static str, &'static str)]]) -> Vec<&'static str> {
-    lists.iter().flat_map(|list| list.iter()).map(|(start, _)| *start).filter(|start| !used.contains(start)).collect()
 }
 
 #[test]
 fn this_machine_looks_the_same_to_node_exporter() {
-    let exporter = Exporter::start(&[]);
+    let mut exporter = Exporter::start(&[]);
     let mut ours = Ours::start(Default::default());
-    const HERE: &[(&str, &str)] = &[(
-        "node_network_speed_bytes",
-        "theirs says -125000 where the driver does not know the speed, which the kernel says with -1",
-    )];
-    let used = compare(&mut ours, &exporter, HERE);
-    assert_eq!(unused(&used, &[NOT_OURS, ONE_SIDED, OTHER_VALUE, HERE]), [""; 0], "reasons that nobody needs");
+    compare(&mut ours, &mut exporter, &mut Exceptions::on("this machine"));
 }
 
 #[test]
@@ -153,10 +158,9 @@ fn a_made_recorder_looks_the_same_to_node_exporter() {
         // Else it asks this machine by netlink.
         "--no-collector.netdev.netlink".to_owned(),
     ];
-    let exporter = Exporter::start(&arguments);
+    let mut exporter = Exporter::start(&arguments);
     let mut ours = Ours::start(roots);
-    const MADE: &[(&str, &str)] =
-        &[("node_network_receive_nohandler_total", "theirs has it from netlink only, ours from sysfs")];
-    let used = compare(&mut ours, &exporter, MADE);
-    assert_eq!(unused(&used, &[MADE]), [""; 0], "reasons that nobody needs");
+    let mut exceptions = Exceptions::on("made");
+    compare(&mut ours, &mut exporter, &mut exceptions);
+    assert_eq!(exceptions.unused(), [""; 0], "reasons that nobody needs");
 }

@@ -2,7 +2,7 @@
 //! gone, a FUSE program that sleeps, a dead disk) is marked, and the others are told in time.
 
 use super::health::{Health, Looked};
-use super::sheet::{Missed, Sheet, if_there};
+use super::sheet::{Missed, Sheet};
 use crate::base::clock::{Clock, Window};
 use crate::base::quit::Quit;
 use crate::metric::desc::{Desc, Family, Unit};
@@ -77,36 +77,52 @@ pub static FAMILIES: &[Family] = &[
     ERROR.family(),
 ];
 
-/// One line of the mount table, fstab(5).
+/// One line of the mount table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Mount {
+    /// The kernel's number for it: another one is mounted at the same place under another number.
+    id: u32,
     device: String,
     point: String,
     kind: String,
     read_only: bool,
 }
 
-/// The mounts that have space to tell of; a later one at the same place under the same name is behind the first.
+/// The mounts that have space to tell of, from the text of `mountinfo`, proc_pid_mountinfo(5); a later one at the same place
+/// under the same name is behind the first.
 fn table(text: &str) -> Result<Vec<Mount>, Missed> {
     let mut all: Vec<Mount> = Vec::new();
     for line in text.lines() {
-        let mut fields = line.split_ascii_whitespace();
-        let (Some(device), Some(point), Some(kind), Some(options)) =
-            (fields.next(), fields.next(), fields.next(), fields.next())
-        else {
-            return Err(Missed::Malformed("mounts"));
-        };
-        let point = point.replace("\\040", " ").replace("\\011", "\t");
-        let apart = APART.iter().any(|a| point.strip_prefix(a).is_some_and(|r| r.is_empty() || r.starts_with('/')))
-            || APART_BELOW.iter().any(|a| point.strip_prefix(a).is_some_and(|r| !r.is_empty()));
-        let known = |m: &Mount| m.device == device && m.point == point && m.kind == kind;
-        if apart || NO_SPACE.contains(&kind) || all.iter().any(known) {
-            continue;
+        let mount = mount(line).ok_or(Missed::Malformed("mountinfo"))?;
+        let below = |place: &str| mount.point.strip_prefix(place);
+        let apart = APART.iter().any(|place| below(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+            || APART_BELOW.iter().any(|place| below(place).is_some_and(|rest| !rest.is_empty()));
+        let known = |m: &Mount| m.device == mount.device && m.point == mount.point && m.kind == mount.kind;
+        if !apart && !NO_SPACE.contains(&&*mount.kind) && !all.iter().any(known) {
+            all.push(mount);
         }
-        let read_only = options.split(',').any(|option| option == "ro");
-        all.push(Mount { device: device.to_owned(), point, kind: kind.to_owned(), read_only });
     }
     Ok(all)
+}
+
+fn mount(line: &str) -> Option<Mount> {
+    // Before the dash stand as many optional fields as the kernel likes.
+    let (place, what) = line.split_once(" - ")?;
+    let mut place = place.split(' ');
+    let id = place.next()?.parse().ok()?;
+    let (point, options) = (plain(place.nth(3)?), place.next()?);
+    let mut what = what.split(' ');
+    let (kind, device, of_all) = (what.next()?, what.next()?, what.next()?);
+    // Of this mount, or of the file system wherever it is mounted: as when the kernel met errors on the disk.
+    let read_only = [options, of_all].iter().any(|options| options.split(',').any(|option| option == "ro"));
+    Some(Mount { id, device: device.to_owned(), point, kind: kind.to_owned(), read_only })
+}
+
+/// A path without the escapes that the kernel writes for what would break its line: `\040` for a blank.
+fn plain(path: &str) -> String {
+    [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
+        .into_iter()
+        .fold(path.to_owned(), |path, (escape, meant)| path.replace(escape, meant))
 }
 
 /// The mounts at work.
@@ -117,8 +133,8 @@ pub struct Mounts {
     health: Health,
     /// For the mount table.
     post: Post,
-    /// By mount point.
-    posts: HashMap<String, Post>,
+    /// By the number of the mount.
+    posts: HashMap<u32, Post>,
 }
 
 impl Mounts {
@@ -139,9 +155,9 @@ impl Mounts {
         let machine = self.machine.clone();
         let read = move || {
             // With hidepid, or without the right to see process 1, our own: a sandboxed unit may see fewer.
-            let text = match if_there(machine.text(Under::Proc, "1/mounts")) {
-                Ok(Some(text)) => text,
-                _ => machine.text(Under::Proc, "mounts")?,
+            let text = match machine.text(Under::Proc, "1/mountinfo") {
+                Ok(text) => text,
+                Err(_) => machine.text(Under::Proc, "self/mountinfo")?,
             };
             table(&text)
         };
@@ -150,16 +166,18 @@ impl Mounts {
             missed = Some(error);
             Vec::new()
         });
-        sheet.left_out = mounts.len().saturating_sub(MOST);
-        mounts.truncate(MOST);
-        // A thread that still hangs at a mount that is gone is forgotten; it ends when the kernel lets it.
-        self.posts.retain(|point, _| mounts.iter().any(|mount| mount.point == *point));
+        // The threads that still hang at a mount that is gone take the place of others, lest there be ever more of them.
+        self.posts.retain(|id, post| post.stuck() > 0 || mounts.iter().any(|mount| mount.id == *id));
+        let gone = self.posts.keys().filter(|id| !mounts.iter().any(|mount| mount.id == **id)).count();
+        let room = MOST.saturating_sub(gone);
+        sheet.left_out = mounts.len().saturating_sub(room);
+        mounts.truncate(room);
         for mount in &mounts {
             let post = || Post::new("mount", self.clock.clone());
-            self.posts.entry(mount.point.clone()).or_insert_with(post);
+            self.posts.entry(mount.id).or_insert_with(post);
         }
         let asked = mounts.iter().map(|mount| {
-            let (post, machine, point) = (&self.posts[&mount.point], self.machine.clone(), mount.point.clone());
+            let (post, machine, point) = (&self.posts[&mount.id], self.machine.clone(), mount.point.clone());
             post.ask(LIMIT.min(self.every), move || machine.space(&point))
         });
         for (mount, space) in mounts.iter().zip(join_all(asked).await) {
@@ -208,5 +226,32 @@ impl Session for Mounts {
         let mut report = Report::new(Window { from: at, to: at });
         self.health.fallen(&mut report);
         tap.send(report);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_the_mount_table_says_what_is_mounted_where() {
+        let line = r"41 27 9:0 / /srv/old\040one\134two rw,noatime shared:7 master:2 - xfs /dev/md0 ro,attr2";
+        let mount = mount(line).unwrap();
+        assert_eq!((mount.id, &*mount.device, &*mount.kind), (41, "/dev/md0", "xfs"));
+        assert_eq!((&*mount.point, mount.read_only), (r"/srv/old one\two", true));
+    }
+
+    #[test]
+    fn what_belongs_to_the_system_or_lies_behind_another_is_no_row_of_its_own() {
+        let line = |id: u32, point: &str, kind: &str| format!("{id} 1 8:1 / {point} rw - {kind} /dev/sda1 rw\n");
+        let text = line(1, "/", "ext4")
+            + &line(2, "/dev/shm", "tmpfs")
+            + &line(3, "/device", "ext4")
+            + &line(4, "/proc", "proc")
+            + &line(5, "/var/lib/docker/x", "ext4")
+            + &line(6, "/device", "ext4");
+        let kept: Vec<_> = table(&text).unwrap().iter().map(|mount| mount.id).collect();
+        assert_eq!(kept, [1, 3]);
+        assert!(table("1 2 3\n").is_err());
     }
 }

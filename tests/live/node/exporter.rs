@@ -1,6 +1,6 @@
 //! Debian's node_exporter, and pages in text 0.0.4.
 
-use crate::support::site::curl;
+use super::talk::Talk;
 use crate::support::{Kid, free_port, wait};
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
@@ -53,10 +53,10 @@ fn sorted(series: &str) -> String {
     if labels.is_empty() { name.to_owned() } else { format!("{name}{{{}}}", labels.join(",")) }
 }
 
-/// It at work.
+/// It at work, and a connection to it that stays, so that both sides are asked with the same sockets open.
 pub struct Exporter {
     _kid: Kid,
-    port: u16,
+    talk: Talk,
 }
 
 /// Upstream's own default: Debian's leaves out /mnt and /media, where recordings are, and /run.
@@ -68,17 +68,12 @@ impl Exporter {
         let mut command = Command::new("prometheus-node-exporter");
         command.arg(format!("--web.listen-address=127.0.0.1:{port}")).arg(MOUNTS).args(arguments);
         let kid = Kid::spawn(command.stderr(Stdio::null()));
-        let exporter = Exporter { _kid: kid, port };
-        wait("node_exporter", Duration::from_secs(20), || exporter.get());
-        exporter
+        let mut talk = wait("node_exporter", Duration::from_secs(20), || Talk::with(port).ok());
+        talk.page().expect("node_exporter answers");
+        Exporter { _kid: kid, talk }
     }
 
-    fn get(&self) -> Option<String> {
-        let (code, body) = curl(&["-f", &format!("http://127.0.0.1:{}/metrics", self.port)]);
-        (code == 0).then_some(body)
-    }
-
-    pub fn page(&self) -> Page {
-        Page::parse(&self.get().expect("node_exporter answers"))
+    pub fn page(&mut self) -> Page {
+        Page::parse(&self.talk.page().expect("node_exporter answers"))
     }
 }
