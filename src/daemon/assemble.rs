@@ -24,7 +24,7 @@ use crate::metric::latest::Latest;
 use crate::metric::ledger::Ledger;
 use crate::metric::memory::Memory;
 use crate::metric::roster::{Roll, Roster};
-use crate::probe::{Kit, Tap, standing};
+use crate::probe::{Kind, Kit, Tap, node};
 use crate::sink::mqtt::camera::Cameras;
 use crate::sink::mqtt::compose::Alerts;
 use crate::sink::page;
@@ -147,12 +147,12 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
     let pulses = Pulses::default();
     let (book, ledger, roster) = (Book::default(), Ledger::default(), Roster::default());
     let dirs = store::Dirs { state: place.state_dir.clone(), runtime: place.runtime_dir.clone() };
-    let names = catalogue::names(config.metrics.aliases);
-    let rules = Rules::read(&*world.files, &config.alerts.rules, config.alerts.compat, names);
+    let names = catalogue::names(config.metrics.aliases, &config.targets);
+    let rules = Rules::read(&*world.files, &config.alerts.rules, config.alerts.compat, &names);
     rules.tell();
     let broken = Broken::open(&book);
     broken.note(&rules);
-    let mut judge = Judge::new(rules.all(), names, extra);
+    let mut judge = Judge::new(rules.all(), &names, extra);
     judge.hold(started.plus(settling(config.node.tick)));
     let stamp =
         |now: Now| Stamp { wall: now.wall, boot: now.boot, boot_id: world.boot_id.clone(), trusted: now.trusted };
@@ -193,7 +193,6 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
         reports: reports.clone(),
         latest: Latest::new(book.clone()),
         aliases: config.metrics.aliases.then(|| Aliases::new(book.clone())),
-        names,
         rule_meters: alert::Meters::open(&book, &judge),
         judge,
         alerts,
@@ -345,7 +344,9 @@ impl Parts {
         let cameras = config.targets.iter().filter_map(|(_, t)| t.roster.clone()).collect();
         self.roster.replace(Roll { cameras });
         let kit = || Kit::new(self.world.clone(), self.book.clone(), self.roster.clone(), self.ledger.clone());
-        let targets = config.targets.into_iter().chain(standing(&self.world, config.node.tick)).collect();
+        // A scripted world may have no node of its own.
+        let there = |kind: &Kind| kind.name != node::KIND.name || self.world.machine.is_some();
+        let targets = config.targets.into_iter().filter(|(kind, _)| there(kind)).collect();
         let changes = self.keeper.keep(targets, kit).await;
         for (what, names) in [("added", changes.added), ("changed", changes.changed), ("removed", changes.removed)] {
             if !names.is_empty() {
@@ -373,8 +374,8 @@ impl Parts {
                 if Known::of(&config) != self.config {
                     tracing::warn!("changes of [node], [web], [metrics] and [store] take effect at the next start");
                 }
-                let names = catalogue::names(self.config.metrics.aliases);
-                let rules = Rules::read(&*self.world.files, &config.alerts.rules, config.alerts.compat, names);
+                let names = catalogue::names(self.config.metrics.aliases, &config.targets);
+                let rules = Rules::read(&*self.world.files, &config.alerts.rules, config.alerts.compat, &names);
                 rules.tell();
                 self.broken.note(&rules);
                 if rules.broken() {
@@ -382,7 +383,7 @@ impl Parts {
                     self.tell(&[Word::Ready, Word::Status(self.summary())]);
                     return;
                 }
-                if self.orders.send(Order::Rules(rules.all())).await.is_err() {
+                if self.orders.send(Order::Rules(rules.all(), names)).await.is_err() {
                     tracing::error!("the hub is gone");
                 }
                 if std::mem::take(&mut self.unrestored) {

@@ -1,10 +1,11 @@
 //! Where series are opened. Opening is the only way to grow, and happens at plan time, so cardinality is decided by the
-//! configuration. Two exceptions: a [`Slot`] holds one info series whose labels may change, and a
-//! [`crate::metric::shelf::Shelf`] what the kernel lists.
+//! configuration; the exceptions are a [`Slot`], which holds one info series whose labels may change, and a
+//! [`Shelf`](crate::metric::shelf::Shelf), which holds a bounded number of series that other exporters or the kernel tell of.
 
 use crate::metric::desc::{Desc, Family, PARTS};
 use crate::metric::histogram::{Histogram, le};
 use crate::metric::labels::Labels;
+use crate::metric::shelf::{Clash, Learned};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -52,6 +53,7 @@ struct Inner {
     slots_made: u32,
     by_key: HashMap<(Arc<Family>, Labels), Series>,
     families: Vec<Arc<Family>>,
+    learned: Learned,
     version: u64,
 }
 
@@ -71,11 +73,6 @@ impl Book {
     pub fn open<const L: usize>(&self, desc: &'static Desc<L>, values: [&str; L], hold: Hold) -> Series {
         let labels = Labels::new(desc.labels.iter().zip(values));
         self.lock().open(desc.family(), labels, hold)
-    }
-
-    /// The same for a family that is known at run time only; see [`crate::metric::shelf`].
-    pub(crate) fn open_learned(&self, family: Family, labels: Labels, hold: Hold) -> Series {
-        self.lock().open(family, labels, hold)
     }
 
     /// Opens all series of a histogram; they are also returned one by one, for [`Book::close`].
@@ -160,6 +157,21 @@ impl Book {
         all
     }
 
+    /// Opens a series of a family of ours whose labels are known at run time only; see [`crate::metric::shelf`].
+    pub(super) fn open_ours(&self, family: &Family, labels: Labels, hold: Hold) -> Series {
+        self.lock().open(family.clone(), labels, hold)
+    }
+
+    /// Opens a series of a family that is not ours.
+    pub(super) fn open_learned(&self, family: &Family, labels: Labels, hold: Hold) -> Result<Series, Clash> {
+        self.lock().open_learned(family, labels, hold)
+    }
+
+    /// Times that series of learned families were closed because a family of ours took their name.
+    pub(super) fn evictions(&self) -> u64 {
+        self.lock().learned.evictions
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(|e| e.into_inner())
     }
@@ -176,11 +188,43 @@ impl Inner {
     }
 
     fn open(&mut self, family: Family, labels: Labels, hold: Hold) -> Series {
+        if self.learned.meets(&family) {
+            self.evict(&family);
+        }
         let family = self.family(family);
         let key = (family.clone(), labels.clone());
-        if let Some(series) = self.by_key.get(&key) {
-            return *series;
+        match self.by_key.get(&key) {
+            Some(series) => *series,
+            None => self.add(family, labels, hold),
         }
+    }
+
+    fn open_learned(&mut self, family: &Family, labels: Labels, hold: Hold) -> Result<Series, Clash> {
+        let family = match self.learned.known(family)? {
+            Some(family) => family,
+            // A family of ours without a series is out of use, and its name is free.
+            None if self.families.iter().any(|ours| Arc::strong_count(ours) > 1 && shadows(family, ours)) => {
+                return Err(Clash::Ours);
+            }
+            None => Arc::new(family.clone()),
+        };
+        if self.by_key.contains_key(&(family.clone(), labels.clone())) {
+            return Err(Clash::Twice);
+        }
+        self.learned.opened(&family);
+        Ok(self.add(family, labels, hold))
+    }
+
+    /// Closes what was learned under a name that is ours from now on.
+    fn evict(&mut self, ours: &Family) {
+        let learned = |meta: &&Arc<Meta>| meta.family.learned.is_some() && shadows(&meta.family, ours);
+        let gone: Vec<_> = self.series.values().filter(learned).map(|meta| meta.series).collect();
+        gone.into_iter().for_each(|series| self.close(series));
+        self.learned.evictions += 1;
+    }
+
+    fn add(&mut self, family: Arc<Family>, labels: Labels, hold: Hold) -> Series {
+        let key = (family.clone(), labels.clone());
         let series = Series(self.series_made);
         self.series_made += 1;
         self.series.insert(series, Arc::new(Meta { series, family, labels, hold }));
@@ -192,9 +236,15 @@ impl Inner {
     fn close(&mut self, series: Series) {
         if let Some(meta) = self.series.remove(&series) {
             self.by_key.remove(&(meta.family.clone(), meta.labels.clone()));
+            self.learned.closed(&meta.family);
             self.version += 1;
         }
     }
+}
+
+/// A learned family has, or would be taken for, one of the names of a family of ours.
+fn shadows(learned: &Family, ours: &Family) -> bool {
+    [&*learned.name, learned.stem()].iter().any(|name| [&*ours.name, ours.stem(), ours.root()].contains(name))
 }
 
 #[cfg(test)]

@@ -1,147 +1,207 @@
-//! Series whose labels the kernel gives: processors, disks, mounts, interfaces.
+//! Series that nobody knows before they come: what other exporters on the box say, and what the kernel lists.
 //!
-//! Who reads them cannot know at plan time which there are. A shelf opens a series when it is first seen and closes it
-//! when a reading of its source comes without it, so it is as large as the last reading; who reads bounds that.
+//! Names, types and labels of other exporters are theirs. The register holds them to two rules: a name is of one type, and
+//! none of them has, or could be taken for, a name of ours. How many there may be is for the owner of a shelf to bound.
+//! What comes in whole readings is put on a shelf by [`crate::metric::reading`].
 
+use crate::base::label::Label;
 use crate::metric::book::{Book, Hold, Series};
-use crate::metric::desc::{Desc, Family};
+use crate::metric::desc::{Family, Kind};
 use crate::metric::labels::Labels;
-use crate::metric::report::{NoData, Report};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-/// Stands between the values of labels; neither a file name nor a text from the kernel has it.
-const BETWEEN: char = '\0';
-
-/// One number as it was read.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Fact {
-    pub family: Family,
-    /// The values of the family's labels in its order, with NUL between.
-    values: String,
-    pub value: f64,
+/// Why a series was not opened.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Clash {
+    /// Its name is one of ours, or the page would take it for one.
+    Ours,
+    /// The name stands under another type already.
+    Type,
+    /// Name and labels stand already.
+    Twice,
 }
 
-impl Fact {
-    pub fn of<const L: usize>(desc: &'static Desc<L>, values: [&str; L], value: f64) -> Fact {
-        Fact::learned(desc.family(), &values, value)
-    }
-    /// The same for a family with as many labels as `values`.
-    pub fn learned(family: Family, values: &[&str], value: f64) -> Fact {
-        let mut joined = String::with_capacity(values.iter().map(|v| v.len() + 1).sum());
-        for (n, value) in values.iter().enumerate() {
-            if n > 0 {
-                joined.push(BETWEEN);
-            }
-            joined.push_str(value);
+impl Label for Clash {
+    const ALL: &'static [Self] = &[Clash::Ours, Clash::Type, Clash::Twice];
+    fn label(self) -> &'static str {
+        match self {
+            Clash::Ours => "name_taken",
+            Clash::Type => "other_type",
+            Clash::Twice => "twice",
         }
-        Fact { family, values: joined, value }
-    }
-    /// Name and value of each label.
-    pub fn labels(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.family.labels.iter().copied().zip(self.values.split(BETWEEN))
     }
 }
 
-struct Held {
-    series: Series,
-    /// The reading that had it last.
-    seen: u64,
+/// Learned families that have open series; those without are forgotten.
+#[derive(Default)]
+pub(super) struct Learned {
+    /// By the name of series: the family, and how many series are open.
+    names: HashMap<String, (Arc<Family>, usize)>,
+    /// By the name of the family.
+    stems: HashMap<Arc<str>, (Kind, usize)>,
+    pub(super) evictions: u64,
 }
 
-struct Inner {
-    book: Book,
-    hold: Hold,
-    held: HashMap<String, Held>,
-    reading: u64,
-    /// Used again for each key, so that a reading without news allocates nothing.
-    key: String,
+impl Learned {
+    /// The family that stands under this name, its help perhaps another; `None` while the name is free among learned ones.
+    pub(super) fn known(&self, family: &Family) -> Result<Option<Arc<Family>>, Clash> {
+        let other = |(kind, _): &(Kind, usize)| *kind != family.kind;
+        if self.stems.get(family.stem()).is_some_and(other) {
+            return Err(Clash::Type);
+        }
+        match self.names.get(&*family.name) {
+            Some((known, _)) if known.stem() != family.stem() => Err(Clash::Type),
+            known => Ok(known.map(|(family, _)| family.clone())),
+        }
+    }
+
+    /// Whether a family of ours has a name that stands as a learned one.
+    pub(super) fn meets(&self, ours: &Family) -> bool {
+        let names = [&*ours.name, ours.stem(), ours.root()];
+        !self.names.is_empty() && names.iter().any(|n| self.names.contains_key(*n) || self.stems.contains_key(*n))
+    }
+
+    pub(super) fn opened(&mut self, family: &Arc<Family>) {
+        let Some(stem) = family.learned.clone() else { return };
+        self.names.entry(family.name.to_string()).or_insert_with(|| (family.clone(), 0)).1 += 1;
+        self.stems.entry(stem).or_insert((family.kind, 0)).1 += 1;
+    }
+
+    pub(super) fn closed(&mut self, family: &Family) {
+        let Some(stem) = &family.learned else { return };
+        if let Some((_, open)) = self.names.get_mut(&*family.name) {
+            *open -= 1;
+            if *open == 0 {
+                self.names.remove(&*family.name);
+            }
+        }
+        if let Some((_, open)) = self.stems.get_mut(stem) {
+            *open -= 1;
+            if *open == 0 {
+                self.stems.remove(stem);
+            }
+        }
+    }
 }
 
-/// The series of one source. Clones are the same shelf.
+/// What one target learned. Clones are the same shelf.
 #[derive(Clone)]
-pub struct Shelf(Arc<Mutex<Inner>>);
+pub struct Shelf {
+    book: Book,
+    held: Arc<Mutex<BTreeSet<Series>>>,
+}
 
 impl Shelf {
-    pub fn new(book: Book, hold: Hold) -> Shelf {
-        let inner = Inner { book, hold, held: HashMap::new(), reading: 0, key: String::new() };
-        Shelf(Arc::new(Mutex::new(inner)))
+    pub fn new(book: Book) -> Shelf {
+        Shelf { book, held: Arc::default() }
     }
 
-    /// Says a whole reading of the source: what was there before and is not in it leaves for `gone`. Of two facts under
-    /// one name and labels the first counts.
-    pub fn fold(&self, report: &mut Report, facts: &[Fact], gone: NoData) {
-        let mut guard = self.lock();
-        let inner = &mut *guard;
-        inner.reading += 1;
-        for fact in facts {
-            inner.key.clear();
-            inner.key.push_str(&fact.family.name);
-            inner.key.push(BETWEEN);
-            inner.key.push_str(&fact.values);
-            if let Some(held) = inner.held.get_mut(&inner.key) {
-                if held.seen < inner.reading {
-                    held.seen = inner.reading;
-                    report.value(held.series, fact.value);
-                }
-                continue;
-            }
-            let series = inner.book.open_learned(fact.family.clone(), Labels::new(fact.labels()), inner.hold);
-            inner.held.insert(inner.key.clone(), Held { series, seen: inner.reading });
-            report.value(series, fact.value);
-        }
-        let (book, reading) = (&inner.book, inner.reading);
-        inner.held.retain(|_, held| {
-            let stays = held.seen == reading;
-            if !stays {
-                report.reading(held.series, Err(gone));
-                book.close(&[held.series], &[]);
-            }
-            stays
-        });
+    /// Opens a series that is not open yet. Of a family that stands already the first help stays.
+    ///
+    /// # Errors
+    /// The name is ours or of another type, or the series stands already, on this shelf or another.
+    pub fn open(&self, family: &Family, labels: Labels, hold: Hold) -> Result<Series, Clash> {
+        let series = self.book.open_learned(family, labels, hold)?;
+        self.lock().insert(series);
+        Ok(series)
     }
 
-    /// Closes everything on it.
-    pub fn close(&self) {
-        let mut inner = self.lock();
-        let all: Vec<_> = inner.held.drain().map(|(_, held)| held.series).collect();
-        inner.book.close(&all, &[]);
+    /// Opens a series of a family of ours, or returns the one that stands already under its name and labels.
+    pub fn open_ours(&self, family: &Family, labels: Labels, hold: Hold) -> Series {
+        let series = self.book.open_ours(family, labels, hold);
+        self.lock().insert(series);
+        series
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(|e| e.into_inner())
+    /// Closes series of this shelf; they leave the next snapshot with a stale marker.
+    pub fn close(&self, series: &[Series]) {
+        let mut held = self.lock();
+        held.retain(|held| !series.contains(held));
+        self.book.close(series, &[]);
+    }
+
+    /// Closes all.
+    pub fn clear(&self) {
+        let all: Vec<_> = std::mem::take(&mut *self.lock()).into_iter().collect();
+        self.book.close(&all, &[]);
+    }
+
+    /// Changes when series may have been closed because a family of ours took their name.
+    pub fn evictions(&self) -> u64 {
+        self.book.evictions()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<Series>> {
+        self.held.lock().unwrap_or_else(|e| e.into_inner())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::clock::{Boot, Window};
-    use crate::metric::desc::Unit;
-    use crate::metric::latest::Latest;
+    use crate::metric::desc::{Desc, Unit};
+    use std::time::Duration;
 
-    static READ: Desc<2> = Desc::counter("read_bytes_total", Unit::Bytes, ["device", "model"], "bytes read");
+    static REQUESTS: Desc<1> = Desc::counter("door_requests_total", Unit::Count, ["door"], "requests");
+    static WAIT: Desc<1> = Desc::histogram("door_wait_seconds", Unit::Seconds, ["door"], &[1.0], "wait");
+    const READ: Hold = Hold::Read(Duration::from_secs(15));
+
+    fn family(name: &str, stem: &str, kind: Kind) -> Family {
+        Family {
+            name: name.to_owned().into(),
+            kind,
+            unit: Unit::Count,
+            labels: &[],
+            help: "".into(),
+            learned: Some(stem.into()),
+        }
+    }
+
+    fn open(shelf: &Shelf, name: &str, stem: &str, kind: Kind) -> Result<Series, Clash> {
+        shelf.open(&family(name, stem, kind), Labels::new([("a", "b")]), READ)
+    }
 
     #[test]
-    fn what_a_reading_does_not_have_leaves_and_what_comes_back_goes_on() {
+    fn a_name_is_of_one_type_and_a_series_stands_once() {
         let book = Book::default();
-        let mut latest = Latest::new(book.clone());
-        let shelf = Shelf::new(book.clone(), Hold::Own);
-        let at = Boot::from_secs(1);
-        let mut say = |devices: &[(&str, f64)]| {
-            let mut report = Report::new(Window { from: at, to: at });
-            let facts: Vec<_> = devices.iter().map(|(d, v)| Fact::of(&READ, [d, ""], *v)).collect();
-            shelf.fold(&mut report, &facts, NoData::Timeout);
-            latest.apply(&report);
-            let rows = latest.standing(at);
-            let all = rows.iter().map(|r| (r.meta.labels.get("device").unwrap().to_owned(), r.value));
-            (all.collect::<Vec<_>>(), latest.no_data(NoData::Timeout))
-        };
-        let named = |all: &[(&str, f64)]| all.iter().map(|(d, v)| (d.to_string(), *v)).collect::<Vec<_>>();
-        assert_eq!(say(&[("sda", 1.0), ("sdb", 2.0), ("sda", 9.0)]), (named(&[("sda", 1.0), ("sdb", 2.0)]), 0));
-        assert_eq!(say(&[("sdb", 3.0)]), (named(&[("sdb", 3.0)]), 1));
-        assert_eq!(say(&[("sda", 4.0), ("sdb", 5.0)]), (named(&[("sda", 4.0), ("sdb", 5.0)]), 1));
-        shelf.close();
-        assert!(book.all().is_empty());
+        let (one, other) = (Shelf::new(book.clone()), Shelf::new(book.clone()));
+        open(&one, "x_count", "x", Kind::Histogram).unwrap();
+        assert_eq!(open(&one, "x_count", "x", Kind::Histogram), Err(Clash::Twice));
+        assert_eq!(open(&other, "x_count", "x", Kind::Histogram), Err(Clash::Twice));
+        assert_eq!(open(&other, "x", "x", Kind::Gauge), Err(Clash::Type));
+        assert_eq!(open(&other, "x_count", "x_count", Kind::Gauge), Err(Clash::Type));
+        one.clear();
+        open(&other, "x_count", "x_count", Kind::Gauge).unwrap();
+        assert_eq!(book.all().len(), 1);
+    }
+
+    #[test]
+    fn no_learned_family_has_or_gets_a_name_of_ours() {
+        let book = Book::default();
+        let shelf = Shelf::new(book.clone());
+        let requests = book.open(&REQUESTS, ["yard"], Hold::Own);
+        book.open_histogram(&WAIT, ["yard"]);
+        for (name, stem) in [
+            ("door_requests_total", "door_requests_total"),
+            ("door_requests", "door_requests"),
+            ("door_wait_seconds", "door_wait_seconds"),
+            ("door_wait_seconds_sum", "door_wait_seconds_sum"),
+            ("door_requests_count", "door_requests"),
+        ] {
+            let kind = if name == stem { Kind::Gauge } else { Kind::Summary };
+            assert_eq!(open(&shelf, name, stem, kind), Err(Clash::Ours), "{name}");
+        }
+        // Without a series of ours the name is free, until there is one again.
+        book.close(&[requests], &[]);
+        open(&shelf, "door_requests", "door_requests", Kind::Gauge).unwrap();
+        open(&shelf, "door_keys", "door_keys", Kind::Gauge).unwrap();
+        let before = shelf.evictions();
+        book.open(&REQUESTS, ["yard"], Hold::Own);
+        assert_ne!(shelf.evictions(), before);
+        let names: Vec<_> = book.all().iter().map(|meta| meta.family.name.to_string()).collect();
+        assert!(names.contains(&"door_keys".to_owned()) && !names.contains(&"door_requests".to_owned()), "{names:?}");
+        shelf.clear();
+        assert_eq!(open(&shelf, "door_requests", "door_requests", Kind::Gauge), Err(Clash::Ours));
     }
 }

@@ -5,10 +5,12 @@
 //! health; the probe never does.
 
 pub mod camera;
+mod declared;
 pub mod encoder;
 pub mod node;
 pub mod playlist;
 pub mod poll;
+pub mod scrape;
 pub mod stream;
 pub mod uplink;
 
@@ -37,7 +39,7 @@ pub struct Kind {
     pub name: &'static str,
     /// One line for documents.
     pub about: &'static str,
-    /// The key of its tables in the configuration, `[[key]]`; empty for one that needs none, see [`standing`].
+    /// The key of its tables in the configuration, `[[key]]`; empty for one that needs none, see [`node::targets`].
     pub key: &'static str,
     /// Its `sample.toml`, printed into `config/full.toml`.
     pub sample: &'static str,
@@ -51,13 +53,7 @@ pub struct Kind {
 
 /// All probes. A new one is a folder and a line here.
 pub static KINDS: &[&Kind] =
-    &[&camera::KIND, &encoder::KIND, &node::KIND, &playlist::KIND, &stream::KIND, &uplink::KIND];
-
-/// Targets that are there without being configured, looked at once per tick.
-pub fn standing(world: &World, tick: Duration) -> Vec<(&'static Kind, Target)> {
-    let node = world.machine.iter().flat_map(|machine| node::targets(machine, tick));
-    node.map(|target| (&node::KIND, target)).collect()
-}
+    &[&camera::KIND, &encoder::KIND, &node::KIND, &playlist::KIND, &scrape::KIND, &stream::KIND, &uplink::KIND];
 
 /// Makes a session and opens its series.
 pub type Open = Box<dyn FnOnce(&mut Kit) -> Box<dyn Session> + Send>;
@@ -72,6 +68,8 @@ pub struct Target {
     pub secrets: Vec<std::path::PathBuf>,
     /// What other probes must know of it.
     pub roster: Option<Camera>,
+    /// Names of series that it may bring beside the families of its kind, for rules; a `*` at the end stands for anything.
+    pub learns: Vec<String>,
     /// Makes the work. Called once, after the whole configuration was found valid.
     pub open: Open,
 }
@@ -87,24 +85,15 @@ pub struct Kit {
     remembered: Option<String>,
     opened: Vec<Series>,
     slots: Vec<Slot>,
-    shelves: Vec<Shelf>,
+    shelf: Shelf,
 }
 
 impl Kit {
     pub fn new(world: World, book: Book, roster: Roster, ledger: Ledger) -> Self {
         let (clock, cues) = (world.clock.clone(), roster.cues().clone());
-        Kit {
-            clock,
-            world,
-            roster,
-            ledger,
-            cues,
-            book,
-            remembered: None,
-            opened: Vec::new(),
-            slots: Vec::new(),
-            shelves: Vec::new(),
-        }
+        let shelf = Shelf::new(book.clone());
+        let (opened, slots) = (Vec::new(), Vec::new());
+        Kit { clock, world, roster, ledger, cues, book, remembered: None, opened, slots, shelf }
     }
     /// Says what the target remembered last: see [`Report::remember`].
     pub fn remind(&mut self, text: Option<String>) {
@@ -135,11 +124,9 @@ impl Kit {
         self.opened.extend(series);
         histogram
     }
-    /// Series that are opened as they are seen, read every `cadence`; for what the kernel lists and no configuration.
-    pub fn shelf(&mut self, cadence: Duration) -> Shelf {
-        let shelf = Shelf::new(self.book.clone(), Hold::Read(cadence));
-        self.shelves.push(shelf.clone());
-        shelf
+    /// Where series go that are not known before they come.
+    pub fn shelf(&self) -> Shelf {
+        self.shelf.clone()
     }
     fn open<const L: usize>(&mut self, desc: &'static Desc<L>, values: [&str; L], hold: Hold) -> Series {
         let series = self.book.open(desc, values, hold);
@@ -149,7 +136,7 @@ impl Kit {
     /// Closes everything that was opened through this kit.
     pub fn close(self) {
         self.book.close(&self.opened, &self.slots);
-        self.shelves.iter().for_each(Shelf::close);
+        self.shelf.clear();
     }
 }
 

@@ -50,6 +50,9 @@ pub struct Options {
 const PIDS: usize = 1 << 13;
 /// PIDs whose sections are gathered at a time, 4 KiB each; the rest of a hostile stream goes unread.
 const MOST_GATHERED: usize = 256;
+/// A sender that is joined in the middle may say the tables of its start first (GStreamer's srtsink does), with counters
+/// that nothing continues. So many packets of tables are taken for such a preface, until another PID's comes.
+const PREFACE: u8 = 32;
 
 /// One transport stream. Work per packet is bounded by the packet; memory is 20 KiB, about half a KiB for each PID seen,
 /// 4 KiB for each PID of tables or cues (256 at most), and 1.5 KiB for each of video (64 at most); no input panics.
@@ -69,6 +72,8 @@ pub struct Monitor {
     stream_time: StreamTime,
     /// The first packet since the start or restart.
     began: Option<Boot>,
+    /// How many packets of tables may still come as a preface, see [`PREFACE`].
+    preface: u8,
     last_packet: Option<Boot>,
     sweep_at: Boot,
 }
@@ -86,6 +91,7 @@ impl Monitor {
             position: 0,
             stream_time: StreamTime::default(),
             began: None,
+            preface: PREFACE,
             last_packet: None,
             sweep_at: Boot::default(),
         }
@@ -120,6 +126,11 @@ impl Monitor {
             self.sweep(at);
         }
         let n = self.slot(pid);
+        if self.preface > 0 {
+            let tables = matches!(self.slots[n].role, Role::Psi | Role::Si | Role::Null);
+            self.preface = if tables { self.preface - 1 } else { 0 };
+            self.slots.iter_mut().for_each(Slot::joined);
+        }
         let slot = &mut self.slots[n];
         slot.packets += 1;
         slot.seen = Some(at);
@@ -187,6 +198,7 @@ impl Monitor {
         self.tables.restart();
         self.stream_time.restart();
         self.began = None;
+        self.preface = PREFACE;
         self.sweep_at = Boot::default();
     }
 

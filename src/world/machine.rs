@@ -32,11 +32,19 @@ pub struct Roots {
     pub root: PathBuf,
     /// `/run/udev/data`
     pub udev: PathBuf,
+    /// Where scripts leave files of text for us, not below `root`.
+    pub texts: PathBuf,
 }
 
 impl Default for Roots {
     fn default() -> Self {
-        Roots { proc: "/proc".into(), sys: "/sys".into(), root: "/".into(), udev: "/run/udev/data".into() }
+        Roots {
+            proc: "/proc".into(),
+            sys: "/sys".into(),
+            root: "/".into(),
+            udev: "/run/udev/data".into(),
+            texts: "/var/lib/prometheus/node-exporter".into(),
+        }
     }
 }
 
@@ -47,6 +55,7 @@ pub enum Under {
     Sys,
     Root,
     Udev,
+    Texts,
 }
 
 /// A file system's size, as statvfs(3) has it. Bytes and files.
@@ -90,12 +99,19 @@ impl Machine {
         Machine(Arc::new(roots))
     }
 
-    fn path(&self, under: Under, path: &str) -> PathBuf {
+    /// The same with its files of text elsewhere.
+    pub fn with_texts(&self, texts: PathBuf) -> Machine {
+        Machine::at(Roots { texts, ..(*self.0).clone() })
+    }
+
+    /// Where a file of a tree is.
+    pub fn path(&self, under: Under, path: &str) -> PathBuf {
         let root = match under {
             Under::Proc => &self.0.proc,
             Under::Sys => &self.0.sys,
             Under::Root => &self.0.root,
             Under::Udev => &self.0.udev,
+            Under::Texts => &self.0.texts,
         };
         root.join(path.trim_start_matches('/'))
     }

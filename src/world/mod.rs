@@ -16,6 +16,7 @@ pub mod post;
 pub mod process;
 pub mod rtsp;
 pub mod service;
+mod steps;
 mod tail;
 pub mod worker;
 

@@ -20,82 +20,33 @@ pub const BURST: usize = 64;
 /// Why nothing comes, or no more.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Reason {
-    /// `vedette-gst` is not on this machine, or GStreamer lacks an element that is needed.
-    NotInstalled,
-    /// The URL is none that the worker can play.
-    Request,
-    /// The name of the host has no address.
-    Name,
-    /// Nobody listens there, or who listens turned us away.
-    Refused,
-    /// No route, or no answer within the limit.
-    Unreachable,
-    /// Wrong passphrase, stream key or user; or the system does not let us start the worker.
-    Denied,
-    /// Connected, then no data within the limit.
-    Silent,
-    /// The stream is not what the URL promises.
-    Malformed,
-    /// The other side ended the stream.
-    Ended,
+    /// The worker says why; or, in its place, the system that should start it: it is not there, or not for us.
+    Said(record::Reason),
     /// The worker died of a signal, or ended without a word. Which signal stands in the source.
     Crashed,
     /// The worker said nothing within the limit; it was killed.
     Hung,
     /// What the worker wrote are no records; it was killed.
     Garbled,
-    /// GStreamer's or the system's reason is another.
-    Other,
 }
 
 impl Label for Reason {
-    const ALL: &'static [Self] = &[
-        Reason::NotInstalled,
-        Reason::Request,
-        Reason::Name,
-        Reason::Refused,
-        Reason::Unreachable,
-        Reason::Denied,
-        Reason::Silent,
-        Reason::Malformed,
-        Reason::Ended,
-        Reason::Crashed,
-        Reason::Hung,
-        Reason::Garbled,
-        Reason::Other,
-    ];
+    const ALL: &'static [Self] = &{
+        let mut all = [Reason::Garbled; record::Reason::ALL.len() + 3];
+        let mut n = 0;
+        while n < record::Reason::ALL.len() {
+            all[n] = Reason::Said(record::Reason::ALL[n]);
+            n += 1;
+        }
+        (all[n], all[n + 1]) = (Reason::Crashed, Reason::Hung);
+        all
+    };
     fn label(self) -> &'static str {
         match self {
-            Reason::NotInstalled => "not_installed",
-            Reason::Request => "request",
-            Reason::Name => "name",
-            Reason::Refused => "refused",
-            Reason::Unreachable => "unreachable",
-            Reason::Denied => "denied",
-            Reason::Silent => "silent",
-            Reason::Malformed => "malformed",
-            Reason::Ended => "ended",
+            Reason::Said(reason) => reason.name(),
             Reason::Crashed => "crashed",
             Reason::Hung => "hung",
             Reason::Garbled => "garbled",
-            Reason::Other => "other",
-        }
-    }
-}
-
-impl From<record::Reason> for Reason {
-    fn from(said: record::Reason) -> Reason {
-        match said {
-            record::Reason::Request => Reason::Request,
-            record::Reason::NotInstalled => Reason::NotInstalled,
-            record::Reason::Name => Reason::Name,
-            record::Reason::Refused => Reason::Refused,
-            record::Reason::Unreachable => Reason::Unreachable,
-            record::Reason::Denied => Reason::Denied,
-            record::Reason::Silent => Reason::Silent,
-            record::Reason::Malformed => Reason::Malformed,
-            record::Reason::Ended => Reason::Ended,
-            record::Reason::Other => Reason::Other,
         }
     }
 }

@@ -29,6 +29,7 @@ fn read(table: &Table<'_>) -> Option<Target> {
         settings: plan.text(),
         secrets: plan.secrets(),
         roster: Some(plan.camera()),
+        learns: Vec::new(),
         open: Box::new(move |kit| Box::new(Watch::new(plan, kit))),
     })
 }

@@ -35,6 +35,7 @@ fn read(table: &Table<'_>) -> Option<Target> {
         settings: format!("{plan:?}"),
         secrets: Vec::new(),
         roster: None,
+        learns: Vec::new(),
         open: Box::new(move |kit| Box::new(Watch::new(plan, kit))),
     })
 }

@@ -3,9 +3,9 @@
 use super::metrics::{DURATION, LEFT_OUT, SUCCESS};
 use super::sheet::Missed;
 use crate::base::fault::chain;
-use crate::metric::book::Series;
+use crate::metric::book::{Hold, Series};
+use crate::metric::reading::{Fact, Readings};
 use crate::metric::report::{NoData, Report};
-use crate::metric::shelf::{Fact, Shelf};
 use crate::probe::Kit;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub struct Looked {
 /// One collector on the page.
 pub struct Health {
     name: &'static str,
-    shelf: Shelf,
+    readings: Readings,
     success: Series,
     duration: Series,
     left_out: Series,
@@ -32,7 +32,7 @@ impl Health {
     pub fn open(kit: &mut Kit, name: &'static str, cadence: Duration) -> Health {
         Health {
             name,
-            shelf: kit.shelf(cadence),
+            readings: Readings::new(kit.shelf(), Hold::Read(cadence)),
             success: kit.read(&SUCCESS, [name], cadence),
             duration: kit.read(&DURATION, [name], cadence),
             left_out: kit.read(&LEFT_OUT, [name], cadence),
@@ -42,11 +42,11 @@ impl Health {
 
     pub fn fold(&mut self, report: &mut Report, looked: &Looked) {
         let gone = looked.missed.as_ref().map_or(NoData::NotPresent, Missed::why);
-        self.shelf.fold(report, &looked.facts, gone);
+        let refused = self.readings.fold(report, &looked.facts, gone);
         report
             .value(self.success, f64::from(looked.missed.is_none()))
             .value(self.duration, looked.took.as_secs_f64())
-            .value(self.left_out, looked.left_out as f64);
+            .value(self.left_out, (looked.left_out + refused) as f64);
         // That a machine has no such part is no failure.
         let failed = looked.missed.as_ref().filter(|missed| !missed.absent());
         match failed {
@@ -60,8 +60,8 @@ impl Health {
     }
 
     /// Takes everything back.
-    pub fn fallen(&self, report: &mut Report) {
-        self.shelf.fold(report, &[], NoData::Stale);
+    pub fn fallen(&mut self, report: &mut Report) {
+        self.readings.fold(report, &[], NoData::Stale);
         for series in [self.success, self.duration, self.left_out] {
             report.reading(series, Err(NoData::Stale));
         }

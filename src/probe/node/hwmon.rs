@@ -201,5 +201,7 @@ fn named(kind: &str, element: &str, itself: bool) -> (Family, f64) {
     }
     let help = format!("{element} of a {kind} sensor");
     let made = if unit == "_joule_total" { Kind::Counter } else { Kind::Gauge };
-    (Family { name: name.into(), kind: made, unit: Unit::Count, labels: &SENSOR, help: help.into() }, worth)
+    let family =
+        Family { name: name.into(), kind: made, unit: Unit::Count, labels: &SENSOR, help: help.into(), learned: None };
+    (family, worth)
 }

@@ -72,7 +72,7 @@ const fn copy(families: &[Family], to: &mut [Family], mut n: usize) -> usize {
             panic!("a constant owns nothing")
         };
         let (name, help) = (Cow::Borrowed(*name), Cow::Borrowed(*help));
-        let copy = Family { name, kind: family.kind, unit: family.unit, labels: family.labels, help };
+        let copy = Family { name, kind: family.kind, unit: family.unit, labels: family.labels, help, learned: None };
         // Nothing is lost: a constant owns nothing that would have to be freed.
         std::mem::forget(std::mem::replace(&mut to[n], copy));
         n += 1;
@@ -82,5 +82,12 @@ const fn copy(families: &[Family], to: &mut [Family], mut n: usize) -> usize {
 }
 
 const fn empty() -> Family {
-    Family { name: Cow::Borrowed(""), kind: Kind::Gauge, unit: Unit::Count, labels: &[], help: Cow::Borrowed("") }
+    Family {
+        name: Cow::Borrowed(""),
+        kind: Kind::Gauge,
+        unit: Unit::Count,
+        labels: &[],
+        help: Cow::Borrowed(""),
+        learned: None,
+    }
 }

@@ -1,7 +1,8 @@
 //! The node itself, under node_exporter's names: processors, memory, disks, mounts, interfaces, clock, sensors.
 //!
-//! There without being configured. Three targets, by what can hang together: `kernel` reads what the kernel has in memory,
-//! `hardware` asks drivers, `mounts` asks each file system on a thread of its own. One that hangs costs itself only.
+//! There without being configured. Four targets, by what can hang together: `kernel` reads what the kernel has in memory,
+//! `hardware` asks drivers, `textfile` reads what scripts left, `mounts` asks each file system on a thread of its own. One
+//! that hangs costs itself only.
 
 mod clock;
 mod cpu;
@@ -20,11 +21,14 @@ mod netstat;
 mod sheet;
 mod sockstat;
 mod stat;
+mod textfile;
 mod traffic;
 mod vmstat;
 
 use crate::base::clock::{Clock, Window};
+use crate::base::settings::Table;
 use crate::metric::desc::Family;
+use crate::metric::names;
 use crate::metric::report::Report;
 use crate::probe::poll::{Pace, Poll, Polled};
 use crate::probe::{Kind, Kit, Open, Target};
@@ -33,6 +37,7 @@ use health::{Health, Looked};
 use metrics::{count, join};
 use mounts::Mounts;
 use sheet::{Collector, Sheet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub static KIND: Kind = Kind {
@@ -81,27 +86,63 @@ static KERNEL: [&Collector; 24] = [
 static HARDWARE: [&Collector; 5] =
     [&hardware::CPUFREQ, &hardware::EDAC, &hwmon::COLLECTOR, &hardware::NVME, &hardware::THERMAL];
 
+/// A target of its own, since the directory may lie on a disk or server that hangs.
+static TEXTFILE: [&Collector; 1] = [&textfile::COLLECTOR];
+
 const OWN: &[&[Family]] = &[metrics::FAMILIES, mounts::FAMILIES];
-const COLLECTORS: &[&[&Collector]] = &[&KERNEL, &HARDWARE];
+const COLLECTORS: &[&[&Collector]] = &[&KERNEL, &HARDWARE, &TEXTFILE];
 static FAMILIES: [Family; count(OWN, COLLECTORS)] = join(OWN, COLLECTORS);
 
-/// The targets, each looked at `every` so often: the tick.
-pub fn targets(machine: &Machine, every: Duration) -> Vec<Target> {
-    let pace = Pace { every, limit: LIMIT };
-    let group = |id: &'static str, collectors: &'static [&'static Collector]| {
-        let machine = machine.clone();
-        target(id, every, Box::new(move |kit| Box::new(group(id, machine, collectors, pace, kit))))
-    };
-    let mounted = machine.clone();
-    vec![
-        group("kernel", &KERNEL),
-        group("hardware", &HARDWARE),
-        target("mounts", every, Box::new(move |kit| Box::new(Mounts::open(mounted, kit, every)))),
-    ]
+/// What is configured of it, in `[node]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Where scripts leave files of text.
+    textfiles: Option<PathBuf>,
+    /// Names of series in them that rules may name; see [`names::allowed`].
+    textfile_families: Vec<String>,
 }
 
-fn target(id: &str, every: Duration, open: Open) -> Target {
-    Target { id: id.to_owned(), settings: format!("{every:?}"), secrets: Vec::new(), roster: None, open }
+impl Settings {
+    pub fn read(table: &Table<'_>) -> Settings {
+        let textfile_families = table.texts("textfile_families");
+        if let Some(bad) = textfile_families.iter().find(|name| !names::allowed(name)) {
+            let instead = "write names like \"backup_age_seconds\" or \"backup_*\"";
+            table.mistake("textfile_families", format!("{bad:?} is no name"), instead);
+        }
+        Settings { textfiles: table.path("textfiles"), textfile_families }
+    }
+}
+
+/// The targets, each looked at `every` so often: the tick. They are opened in a world with a machine only.
+pub fn targets(settings: &Settings, every: Duration) -> Vec<(&'static Kind, Target)> {
+    let pace = Pace { every, limit: LIMIT };
+    let texts = settings.textfiles.clone();
+    let told = format!("{every:?} {texts:?}");
+    let group = |id: &'static str, collectors: &'static [&'static Collector], learns: Vec<String>| {
+        let texts = texts.clone();
+        let open: Open = Box::new(move |kit| Box::new(group(id, machine(kit, texts), collectors, pace, kit)));
+        (id, learns, open)
+    };
+    let mounts: Open = Box::new(move |kit| Box::new(Mounts::open(machine(kit, None), kit, every)));
+    let all = [
+        group("kernel", &KERNEL, Vec::new()),
+        group("hardware", &HARDWARE, vec!["node_hwmon_*".to_owned()]),
+        group("textfile", &TEXTFILE, settings.textfile_families.clone()),
+        ("mounts", Vec::new(), mounts),
+    ];
+    let target = |(id, learns, open): (&str, _, _)| {
+        let target = Target { id: id.to_owned(), settings: told.clone(), secrets: vec![], roster: None, learns, open };
+        (&KIND, target)
+    };
+    all.into_iter().map(target).collect()
+}
+
+fn machine(kit: &Kit, texts: Option<PathBuf>) -> Machine {
+    let machine = kit.world.machine.clone().expect("who opens the node's targets has a node");
+    match texts {
+        Some(texts) => machine.with_texts(texts),
+        None => machine,
+    }
 }
 
 /// Collectors that are asked one after another on one thread.
@@ -141,7 +182,7 @@ impl Poll for Group {
     }
 
     fn fallen(&mut self, report: &mut Report) {
-        self.health.iter().for_each(|health| health.fallen(report));
+        self.health.iter_mut().for_each(|health| health.fallen(report));
     }
 }
 

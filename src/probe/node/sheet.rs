@@ -2,8 +2,9 @@
 
 use crate::base::clock::Wall;
 use crate::metric::desc::{Desc, Family};
+use crate::metric::reading::Fact;
 use crate::metric::report::NoData;
-use crate::metric::shelf::Fact;
+use crate::wire::exposition::Fault;
 use crate::world::files::Unreadable;
 use crate::world::machine::{Machine, why};
 
@@ -28,6 +29,10 @@ pub enum Missed {
     Refused(#[from] std::io::Error),
     #[error("{0} is not as expected")]
     Malformed(&'static str),
+    #[error("the page is broken")]
+    Broken(#[from] Fault),
+    #[error("the file {file} is left out")]
+    Text { file: String, source: Box<Missed> },
     /// This machine has no such thing.
     #[error("there is none")]
     NotPresent,
@@ -38,7 +43,8 @@ impl Missed {
         match self {
             Missed::Unreadable(unreadable) => why(&unreadable.source),
             Missed::Refused(error) => why(error),
-            Missed::Malformed(_) => NoData::Malformed,
+            Missed::Malformed(_) | Missed::Broken(_) => NoData::Malformed,
+            Missed::Text { source, .. } => source.why(),
             Missed::NotPresent => NoData::NotPresent,
         }
     }
@@ -64,7 +70,11 @@ impl Sheet {
         self.add(|| Fact::of(desc, labels, value));
     }
     pub fn put_family(&mut self, family: &Family, labels: &[&str], value: f64) {
-        self.add(|| Fact::learned(family.clone(), labels, value));
+        self.add(|| Fact::ours(family.clone(), labels, value));
+    }
+    /// What somebody else says, under a family of his.
+    pub fn put_learned<'a>(&mut self, family: Family, pairs: impl Iterator<Item = (&'a str, &'a str)>, value: f64) {
+        self.add(|| Fact::learned(family, pairs, value));
     }
     fn add(&mut self, fact: impl FnOnce() -> Fact) {
         if self.facts.len() < MOST {
@@ -103,6 +113,7 @@ macro_rules! keyed {
             unit: $crate::metric::desc::Unit::$unit,
             labels: &[],
             help: std::borrow::Cow::Borrowed(concat!($about, $key)),
+            learned: None,
         }),*];
         static KEYS: &[&str] = &[$($key),*];
         /// The family that stands under `key`.

@@ -54,6 +54,7 @@ pub static KIND: Kind = Kind {
             settings: settings.text(),
             secrets: settings.secrets(),
             roster: None,
+            learns: Vec::new(),
             open: Box::new(|kit| Box::new(Watch::open(settings, kit))),
         })
     },

@@ -5,6 +5,7 @@ use super::intake::Intake;
 use super::presence::Failure;
 use crate::base::clock::Clock;
 use crate::probe::{Failed, Patience};
+use crate::wire::record;
 use crate::world::World;
 use crate::world::feed::{self, Dial, Feed};
 use crate::world::worker::{self, Spawn, Worker};
@@ -33,7 +34,7 @@ impl Broken {
     pub(super) fn of_stream(self, id: &str) -> Failed {
         // A wrong passphrase or key is turned away each time, and whoever serves the stream may lock us out.
         let patience = match self.why {
-            Failure::Worker(worker::Reason::Denied) => Patience::Long,
+            Failure::Worker(worker::Reason::Said(record::Reason::Denied)) => Patience::Long,
             _ => Patience::Short,
         };
         let what = format!("watching stream {id}");

@@ -38,6 +38,7 @@ fn read(table: &Table<'_>) -> Option<Target> {
         settings: plan.text(),
         secrets: Vec::new(),
         roster: None,
+        learns: Vec::new(),
         open: Box::new(move |kit| match plan.origin.clone() {
             Origin::Rtmp(url) => Box::new(Frames::new(plan, url, kit)),
             Origin::Feed(_) | Origin::Srt(_) => Box::new(Watch::new(plan, kit)),

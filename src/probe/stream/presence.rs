@@ -5,6 +5,7 @@ use crate::base::clock::Boot;
 use crate::base::label::Label;
 use crate::metric::note::Note;
 use crate::metric::report::NoData;
+use crate::wire::record;
 use crate::world::{feed, worker};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -34,7 +35,7 @@ impl Failure {
             all.push(Failure::Garbage);
         }
         if protocol.by_worker() {
-            let reasons = worker::Reason::ALL.iter().filter(|reason| **reason != worker::Reason::Silent);
+            let reasons = worker::Reason::ALL.iter().filter(|reason| **reason != SILENT);
             all.extend(reasons.map(|reason| Failure::Worker(*reason)));
         } else {
             all.extend(feed::Reason::ALL.iter().map(|reason| Failure::Feed(*reason)));
@@ -54,20 +55,23 @@ impl Failure {
 
     /// Why the numbers are missing then.
     pub(super) fn no_data(self) -> NoData {
-        use {feed::Reason as F, worker::Reason as W};
+        use {feed::Reason as F, record::Reason as R, worker::Reason as W};
         match self {
-            Failure::Silent | Failure::Feed(F::Hung) | Failure::Worker(W::Hung | W::Silent) => NoData::Timeout,
-            Failure::Garbage | Failure::Worker(W::Malformed | W::Garbled) => NoData::Malformed,
+            Failure::Silent | Failure::Feed(F::Hung) | Failure::Worker(W::Hung) => NoData::Timeout,
+            Failure::Garbage | Failure::Worker(W::Garbled) => NoData::Malformed,
             Failure::Panic => NoData::Stale,
-            Failure::Feed(F::Denied | F::InUse) | Failure::Worker(W::Denied) => NoData::Denied,
-            Failure::Feed(F::NotFound | F::NoInterface | F::NoAddress) | Failure::Worker(W::NotInstalled) => {
-                NoData::NotPresent
-            }
-            Failure::Feed(F::WrongKind) | Failure::Worker(W::Request) => NoData::Unsupported,
-            Failure::Feed(F::Eof | F::Other) => NoData::Unreachable,
-            Failure::Worker(W::Name | W::Refused | W::Unreachable | W::Ended | W::Crashed | W::Other) => {
-                NoData::Unreachable
-            }
+            Failure::Feed(F::Denied | F::InUse) => NoData::Denied,
+            Failure::Feed(F::NotFound | F::NoInterface | F::NoAddress) => NoData::NotPresent,
+            Failure::Feed(F::WrongKind) => NoData::Unsupported,
+            Failure::Feed(F::Eof | F::Other) | Failure::Worker(W::Crashed) => NoData::Unreachable,
+            Failure::Worker(W::Said(said)) => match said {
+                R::Silent => NoData::Timeout,
+                R::Malformed => NoData::Malformed,
+                R::Denied => NoData::Denied,
+                R::NotInstalled => NoData::NotPresent,
+                R::Request => NoData::Unsupported,
+                R::Name | R::Refused | R::Unreachable | R::Ended | R::Other => NoData::Unreachable,
+            },
         }
     }
 }
@@ -75,11 +79,14 @@ impl Failure {
 impl From<worker::Reason> for Failure {
     fn from(reason: worker::Reason) -> Failure {
         match reason {
-            worker::Reason::Silent => Failure::Silent,
+            SILENT => Failure::Silent,
             reason => Failure::Worker(reason),
         }
     }
 }
+
+/// What a worker calls [`Failure::Silent`].
+const SILENT: worker::Reason = worker::Reason::Said(record::Reason::Silent);
 
 /// How it stands at one moment.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]

@@ -33,6 +33,7 @@ pub static KIND: Kind = Kind {
             settings: format!("{settings:?}"),
             secrets: Vec::new(),
             roster: None,
+            learns: Vec::new(),
             open: Box::new(|kit| Box::new(Uplink::open(settings, kit))),
         })
     },

@@ -14,7 +14,7 @@ pub struct Histogram {
 }
 
 /// By their labels without `le`. `rows` are those of one family, the part's name at the end of each name.
-pub fn gather(rows: &[Sample]) -> BTreeMap<Labels, Histogram> {
+pub fn gather(rows: &[&Sample]) -> BTreeMap<Labels, Histogram> {
     let mut all: BTreeMap<Labels, Histogram> = BTreeMap::new();
     for Sample { meta, value } in rows {
         let one = all.entry(meta.labels.without(&["le"])).or_default();

@@ -6,6 +6,7 @@
 mod accept;
 mod front;
 mod histogram;
+mod learned;
 mod meters;
 mod number;
 mod openmetrics;

@@ -12,11 +12,16 @@ use prometheus_client::registry::Registry;
 use std::fmt;
 use std::sync::Arc;
 
-/// Writes all series of a snapshot and the closing `# EOF`.
+/// Writes our series of a snapshot.
 pub fn encode(snapshot: &Arc<Snapshot>, out: &mut String) -> fmt::Result {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Rows(snapshot.clone())));
-    prometheus_client::encoding::text::encode(out, &registry)
+    prometheus_client::encoding::text::encode_registry(out, &registry)
+}
+
+/// What ends a page: one that lacks it was cut.
+pub fn end(out: &mut String) -> fmt::Result {
+    prometheus_client::encoding::text::encode_eof(out)
 }
 
 #[derive(Debug)]
@@ -24,22 +29,24 @@ struct Rows(Arc<Snapshot>);
 
 impl Collector for Rows {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        for rows in self.0.rows.chunk_by(|a, b| a.meta.family.stem() == b.meta.family.stem()) {
+        let ours: Vec<_> = self.0.rows.iter().filter(|row| row.meta.family.learned.is_none()).collect();
+        for rows in ours.chunk_by(|a, b| a.meta.family.stem() == b.meta.family.stem()) {
             family(&rows[0].meta.family, rows, &mut encoder)?;
         }
         Ok(())
     }
 }
 
-fn family(family: &Family, rows: &[Sample], encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-    // The library appends what the kind demands. A family learned elsewhere that lacks it keeps its name, and is typed
-    // as what such a name can be.
+fn family(family: &Family, rows: &[&Sample], encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    // The library appends what the kind demands. A family that lacks it keeps its name, and is typed as what such a name
+    // can be.
     let (kind, name) = match family.kind {
         Kind::Counter => suffixed(family, MetricType::Counter, "_total", MetricType::Unknown),
         Kind::Info => suffixed(family, MetricType::Info, "_info", MetricType::Gauge),
         Kind::Gauge => (MetricType::Gauge, &*family.name),
         Kind::Histogram => (MetricType::Histogram, family.stem()),
-        Kind::Unknown => (MetricType::Unknown, &*family.name),
+        // Summaries are none of ours.
+        Kind::Summary | Kind::Unknown => (MetricType::Unknown, &*family.name),
     };
     let mut told = String::new();
     escape(&help(&family.help), &mut told)?;

@@ -3,12 +3,12 @@
 use super::{histogram, number};
 use crate::metric::desc::{Family, Kind};
 use crate::metric::labels::{Labels, escape};
-use crate::metric::latest::Snapshot;
+use crate::metric::latest::Sample;
 use std::fmt::{self, Write};
 
-/// Writes all series of a snapshot, one family after another.
-pub fn encode(snapshot: &Snapshot, out: &mut String) -> fmt::Result {
-    for rows in snapshot.rows.chunk_by(|a, b| a.meta.family.stem() == b.meta.family.stem()) {
+/// Writes our rows, one family after another.
+pub fn encode(rows: &[&Sample], out: &mut String) -> fmt::Result {
+    for rows in rows.chunk_by(|a, b| a.meta.family.stem() == b.meta.family.stem()) {
         let family = &rows[0].meta.family;
         head(family, out)?;
         if family.kind == Kind::Histogram {
@@ -28,7 +28,7 @@ pub fn encode(snapshot: &Snapshot, out: &mut String) -> fmt::Result {
     Ok(())
 }
 
-fn line(name: [&str; 2], labels: &Labels, value: f64, out: &mut String) -> fmt::Result {
+pub fn line(name: [&str; 2], labels: &Labels, value: f64, out: &mut String) -> fmt::Result {
     name.iter().for_each(|part| out.push_str(part));
     for (n, (name, value)) in labels.iter().enumerate() {
         out.push(if n == 0 { '{' } else { ',' });
@@ -43,7 +43,7 @@ fn line(name: [&str; 2], labels: &Labels, value: f64, out: &mut String) -> fmt::
     Ok(())
 }
 
-fn head(family: &Family, out: &mut String) -> fmt::Result {
+pub fn head(family: &Family, out: &mut String) -> fmt::Result {
     if !family.help.is_empty() {
         write!(out, "# HELP {} ", family.stem())?;
         for c in help(&family.help).chars() {
@@ -59,6 +59,7 @@ fn head(family: &Family, out: &mut String) -> fmt::Result {
         Kind::Counter => "counter",
         Kind::Gauge | Kind::Info => "gauge",
         Kind::Histogram => "histogram",
+        Kind::Summary => "summary",
         Kind::Unknown => "untyped",
     };
     writeln!(out, "# TYPE {} {kind}", family.stem())

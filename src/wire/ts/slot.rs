@@ -138,6 +138,11 @@ impl Slot {
         Turn::Next
     }
 
+    /// What came so far is not what the next packet continues.
+    pub(super) fn joined(&mut self) {
+        self.cc = NONE;
+    }
+
     #[inline]
     fn keep(&mut self, packet: &Packet<'_>, payload: bool) {
         self.cc = packet.cc();

@@ -1,10 +1,11 @@
 //! The scripted twin: feeds that were written down beforehand, played on the clock of the test.
 
-use super::{BURST, Broken, Dial, Event, Feed, Later, Opening, Reason, Source, Take};
-use crate::base::clock::{Boot, Clock};
+use super::{BURST, Broken, Dial, Event, Feed, Opening, Reason, Source, Take};
+use crate::base::clock::Clock;
+use crate::world::steps::Steps;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 /// What a source does when it is opened once.
@@ -57,45 +58,29 @@ impl Dial for Script {
         });
         Box::pin(async move {
             let steps = match act {
-                Some(Act::Play(steps)) => steps.into(),
+                Some(Act::Play(steps)) => Steps::new(clock, steps),
                 Some(Act::Refuse(reason)) => return Err(Broken::new(reason, "open")),
                 None => return Err(Broken::new(Reason::NotFound, "open")),
             };
-            let clock = clock.clone();
-            Ok(Box::new(ScriptFeed { due: clock.boot(), clock, steps, waiting: None, dropped: 0 }) as Box<dyn Feed>)
+            Ok(Box::new(ScriptFeed { steps, dropped: 0 }) as Box<dyn Feed>)
         })
     }
 }
 
 struct ScriptFeed {
-    clock: Clock,
-    steps: VecDeque<(Duration, Step)>,
-    /// When the step before was due.
-    due: Boot,
-    waiting: Option<Later<'static, ()>>,
+    steps: Steps<Step>,
     dropped: u64,
 }
 
 impl Feed for ScriptFeed {
     fn poll(&mut self, cx: &mut Context<'_>, take: &mut Take<'_>) -> Poll<Broken> {
         for _ in 0..BURST {
-            let Some((after, _)) = self.steps.front() else { return Poll::Pending };
-            let at = self.due.plus(*after);
-            let waiting = self.waiting.get_or_insert_with(|| {
-                let clock = self.clock.clone();
-                Box::pin(async move { clock.sleep_until(at).await })
-            });
-            if waiting.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-            self.waiting = None;
-            self.due = at;
-            match self.steps.pop_front().map(|(_, step)| step) {
-                Some(Step::Bytes(bytes)) => take(Event::Bytes { at, bytes: &bytes }),
-                Some(Step::Reopened) => take(Event::Reopened),
-                Some(Step::Dropped(n)) => self.dropped += n,
-                Some(Step::End(reason)) => return Poll::Ready(Broken::new(reason, "read")),
-                None => return Poll::Pending,
+            let (at, step) = ready!(self.steps.poll(cx));
+            match step {
+                Step::Bytes(bytes) => take(Event::Bytes { at, bytes: &bytes }),
+                Step::Reopened => take(Event::Reopened),
+                Step::Dropped(n) => self.dropped += n,
+                Step::End(reason) => return Poll::Ready(Broken::new(reason, "read")),
             }
         }
         cx.waker().wake_by_ref();

@@ -48,7 +48,7 @@ impl Spawn for Binary {
     fn spawn(&self, url: &Secret, clock: &Clock) -> Result<Box<dyn Worker>, Broken> {
         let mut request = url.expose().to_owned();
         if request.contains('\n') || request.len() >= record::MOST_REQUEST {
-            return Err(Reason::Request.into());
+            return Err(Reason::Said(record::Reason::Request).into());
         }
         request.push('\n');
         let mut child = Command::new(&self.program)
@@ -62,11 +62,11 @@ impl Spawn for Binary {
             .spawn()
             .map_err(|error| {
                 let reason = match error.kind() {
-                    io::ErrorKind::NotFound => Reason::NotInstalled,
-                    io::ErrorKind::PermissionDenied => Reason::Denied,
-                    _ => Reason::Other,
+                    io::ErrorKind::NotFound => record::Reason::NotInstalled,
+                    io::ErrorKind::PermissionDenied => record::Reason::Denied,
+                    _ => record::Reason::Other,
                 };
-                Broken::because(reason, error)
+                Broken::because(Reason::Said(reason), error)
             })?;
         let stdin = child.stdin.take().expect("stdin was asked for as a pipe");
         let stdout = child.stdout.take().expect("stdout was asked for as a pipe");
@@ -126,7 +126,7 @@ impl Worker for Running {
                             return Poll::Ready(Broken::because(Reason::Garbled, other));
                         }
                         Record::Hello { .. } | Record::Alive => {}
-                        Record::Fault(reason) => return Poll::Ready(Reason::from(reason).into()),
+                        Record::Fault(reason) => return Poll::Ready(Reason::Said(reason).into()),
                         record => take(Boot::from_nanos(at), record),
                     }
                     true
@@ -188,7 +188,7 @@ impl Running {
         let ended = pin!(self.child.wait()).poll(cx);
         match ended {
             Poll::Ready(Ok(status)) => Poll::Ready(crashed(status)),
-            Poll::Ready(Err(error)) => Poll::Ready(Broken::because(Reason::Other, error)),
+            Poll::Ready(Err(error)) => Poll::Ready(Broken::because(Reason::Said(record::Reason::Other), error)),
             Poll::Pending => self.watch(cx),
         }
     }
@@ -197,7 +197,7 @@ impl Running {
 /// A worker that ended without saying why.
 fn crashed(status: ExitStatus) -> Broken {
     // The dynamic loader's word for a missing library: the program is there, GStreamer is not.
-    let reason = if status.code() == Some(127) { Reason::NotInstalled } else { Reason::Crashed };
+    let reason = if status.code() == Some(127) { Reason::Said(record::Reason::NotInstalled) } else { Reason::Crashed };
     Broken::because(reason, Died(status))
 }
 

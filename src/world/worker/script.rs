@@ -1,14 +1,13 @@
 //! The scripted twin: workers that say what a test wrote down, on the clock of the test.
 
 use super::{BURST, Broken, Reason, Spawn, Take, Worker};
-use crate::base::clock::{Boot, Clock};
+use crate::base::clock::Clock;
 use crate::base::secret::Secret;
-use crate::wire::record::{Flv, Record, Srt};
+use crate::wire::record::{self, Flv, Record, Srt};
+use crate::world::steps::Steps;
 use std::collections::{HashMap, VecDeque};
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 /// One thing a worker says or does.
@@ -59,19 +58,14 @@ impl Spawn for Script {
             inner.running += usize::from(steps.is_some());
             steps
         });
-        let steps = steps.ok_or(Reason::NotInstalled)?;
-        let (clock, due) = (clock.clone(), clock.boot());
-        Ok(Box::new(Playing { script: self.clone(), clock, due, steps: steps.into(), waiting: None }))
+        let steps = Steps::new(clock, steps.ok_or(Reason::Said(record::Reason::NotInstalled))?);
+        Ok(Box::new(Playing { script: self.clone(), steps }))
     }
 }
 
 struct Playing {
     script: Script,
-    clock: Clock,
-    /// When the step before was due.
-    due: Boot,
-    steps: VecDeque<(Duration, Step)>,
-    waiting: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    steps: Steps<Step>,
 }
 
 impl Drop for Playing {
@@ -83,24 +77,13 @@ impl Drop for Playing {
 impl Worker for Playing {
     fn poll(&mut self, cx: &mut Context<'_>, take: &mut Take<'_>) -> Poll<Broken> {
         for _ in 0..BURST {
-            let Some((after, _)) = self.steps.front() else { return Poll::Pending };
-            let at = self.due.plus(*after);
-            let waiting = self.waiting.get_or_insert_with(|| {
-                let clock = self.clock.clone();
-                Box::pin(async move { clock.sleep_until(at).await })
-            });
-            if waiting.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-            self.waiting = None;
-            self.due = at;
-            match self.steps.pop_front() {
-                Some((_, Step::Connected)) => take(at, Record::Connected),
-                Some((_, Step::Ts(bytes))) => take(at, Record::Ts(&bytes)),
-                Some((_, Step::Srt(counts))) => take(at, Record::Srt(counts)),
-                Some((_, Step::Flv(counts))) => take(at, Record::Flv(counts)),
-                Some((_, Step::End(reason))) => return Poll::Ready(reason.into()),
-                None => {}
+            let (at, step) = ready!(self.steps.poll(cx));
+            match step {
+                Step::Connected => take(at, Record::Connected),
+                Step::Ts(bytes) => take(at, Record::Ts(&bytes)),
+                Step::Srt(counts) => take(at, Record::Srt(counts)),
+                Step::Flv(counts) => take(at, Record::Flv(counts)),
+                Step::End(reason) => return Poll::Ready(reason.into()),
             }
         }
         cx.waker().wake_by_ref();

@@ -10,12 +10,16 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 use vedette::base::clock::{Boot, Clock};
 use vedette::base::secret::Secret;
-use vedette::wire::record::{Flv, Record, Srt};
+use vedette::wire::record::{Flv, Reason, Record, Srt};
 use vedette::world::clock::System;
 use vedette::world::worker::process::Binary;
-use vedette::world::worker::{Broken, Reason, Spawn, Worker};
+use vedette::world::worker::{self, Broken, Spawn, Worker};
 
 const PASSPHRASE: &str = "canary-passphrase";
+
+const fn told(reason: Reason) -> worker::Reason {
+    worker::Reason::Said(reason)
+}
 
 /// What one worker said.
 #[derive(Default)]
@@ -134,9 +138,9 @@ async fn an_encoder_that_stops_ends_the_stream_and_a_wrong_passphrase_is_denied(
         cmdline[at..].split('?').next().unwrap().to_owned()
     };
     let mut stranger = Line::open(&gst::built(), &format!("srt://127.0.0.1:{port}?passphrase=not-the-passphrase"));
-    assert_eq!(stranger.end().await.reason, Reason::Denied);
+    assert_eq!(stranger.end().await.reason, told(Reason::Denied));
     drop(encoder);
-    assert_eq!(line.end().await.reason, Reason::Ended);
+    assert_eq!(line.end().await.reason, told(Reason::Ended));
 }
 
 #[tokio::test]
@@ -168,7 +172,7 @@ async fn a_worker_that_crashes_hangs_or_is_not_there_is_a_reason_and_leaves_noth
         std::fs::read_to_string(format!("/proc/{doomed}/stat")).unwrap().contains(") Z ").then_some(())
     });
     let crashed = line.end().await;
-    assert_eq!(crashed.reason, Reason::Crashed);
+    assert_eq!(crashed.reason, worker::Reason::Crashed);
     let said = vedette::base::fault::chain(&crashed).to_string();
     assert!(said.contains("SIGSEGV"), "{said}");
     drop(line);
@@ -176,7 +180,7 @@ async fn a_worker_that_crashes_hangs_or_is_not_there_is_a_reason_and_leaves_noth
     let (mut line, _encoder) = watched(dir.path()).await;
     let (clock, stopped) = (Clock::new(System), Clock::new(System).boot());
     signal(worker(), libc::SIGSTOP);
-    assert_eq!(line.end().await.reason, Reason::Hung);
+    assert_eq!(line.end().await.reason, worker::Reason::Hung);
     assert!(clock.boot().since(stopped) < Duration::from_secs(8), "silence of 5 s is a hang");
     drop(line);
     let gone = async {
@@ -186,7 +190,7 @@ async fn a_worker_that_crashes_hangs_or_is_not_there_is_a_reason_and_leaves_noth
     };
     clock.within(Duration::from_secs(5), gone).await.expect("killed, though it was stopped, and reaped");
     let missing = Binary::at("/no/such/vedette-gst").spawn(&Secret::new("srt://127.0.0.1:9"), &Clock::new(System));
-    assert_eq!(missing.err().unwrap().reason, Reason::NotInstalled);
+    assert_eq!(missing.err().unwrap().reason, told(Reason::NotInstalled));
 }
 
 /// A program in place of the worker.
@@ -203,30 +207,30 @@ async fn stand_in(dir: &Path, script: &str) -> Broken {
 async fn a_worker_that_talks_nonsense_or_ends_without_a_word_is_a_reason_too() {
     let dir = tempfile::tempdir().unwrap();
     for (script, reason) in [
-        ("echo what libraries print on standard output", Reason::Garbled),
-        (r"printf '\010\0\0\0\001\0\0\0\0\0\0\0\0\002\0\0\0\0\0\0\0'; sleep 60", Reason::Garbled), // version 2
-        (r"printf '\010\0\0\0\001\0\0\0\0\0\0\0\0\001\0\0'", Reason::Crashed),                     // cut in its hello
-        ("exit 3", Reason::Crashed),
-        ("exit 127", Reason::NotInstalled), // the dynamic loader's, when GStreamer is not there
+        ("echo what libraries print on standard output", worker::Reason::Garbled),
+        (r"printf '\010\0\0\0\001\0\0\0\0\0\0\0\0\002\0\0\0\0\0\0\0'; sleep 60", worker::Reason::Garbled), // version 2
+        (r"printf '\010\0\0\0\001\0\0\0\0\0\0\0\0\001\0\0'", worker::Reason::Crashed), // cut in its hello
+        ("exit 3", worker::Reason::Crashed),
+        ("exit 127", told(Reason::NotInstalled)), // the dynamic loader's, when GStreamer is not there
     ] {
         assert_eq!(stand_in(dir.path(), script).await.reason, reason, "{script}");
     }
     let data = dir.path().join("stand-in");
     std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o644)).unwrap();
     let refused = Binary::at(data).spawn(&Secret::new("srt://127.0.0.1:9"), &Clock::new(System));
-    assert_eq!(refused.err().unwrap().reason, Reason::Denied);
+    assert_eq!(refused.err().unwrap().reason, told(Reason::Denied));
 }
 
 #[tokio::test]
 async fn nobody_there_no_such_name_and_no_such_scheme_are_told_apart() {
     let (plugins, port) = (gst::built(), free_port());
     for (url, reason) in [
-        (format!("srt://127.0.0.1:{port}"), Reason::Unreachable),
-        ("srt://no-such-host.invalid:9000".to_owned(), Reason::Name),
-        (format!("rtmp://127.0.0.1:{port}/live/x"), Reason::Refused),
-        ("rtmp://no-such-host.invalid/live/x".to_owned(), Reason::Name),
-        ("gopher://127.0.0.1/".to_owned(), Reason::Request),
-        ("srt://".to_owned(), Reason::Request),
+        (format!("srt://127.0.0.1:{port}"), told(Reason::Unreachable)),
+        ("srt://no-such-host.invalid:9000".to_owned(), told(Reason::Name)),
+        (format!("rtmp://127.0.0.1:{port}/live/x"), told(Reason::Refused)),
+        ("rtmp://no-such-host.invalid/live/x".to_owned(), told(Reason::Name)),
+        ("gopher://127.0.0.1/".to_owned(), told(Reason::Request)),
+        ("srt://".to_owned(), told(Reason::Request)),
     ] {
         assert_eq!(Line::open(&plugins, &url).end().await.reason, reason, "{url}");
     }

@@ -38,11 +38,11 @@ impl Ours {
     pub fn start(roots: Roots) -> Ours {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (clock, book, ring) = (Clock::new(System), Book::default(), Ring::new(4096));
-        let world = World::scripted(clock.clone());
+        let world = World { machine: Some(Machine::at(roots)), ..World::scripted(clock.clone()) };
         let (quitter, quit) = pair();
-        let all = targets(&Machine::at(roots), EVERY);
+        let all = targets(&Default::default(), EVERY);
         let count = all.len();
-        for target in all {
+        for (_, target) in all {
             let mut kit = Kit::new(world.clone(), book.clone(), Default::default(), Default::default());
             let mut session = (target.open)(&mut kit);
             let tap = Tap::new(ring.clone(), Default::default()).of(target.id.into());
@@ -84,7 +84,7 @@ pub fn tree(text: &str) -> (TempDir, Roots) {
             std::fs::write(at(head), format!("{}\n", body.trim_end_matches('\n'))).unwrap();
         }
     }
-    let roots = Roots { proc: at("proc"), sys: at("sys"), root: at("root"), udev: at("udev") };
+    let roots = Roots { proc: at("proc"), sys: at("sys"), root: at("root"), udev: at("udev"), texts: at("texts") };
     (dir, roots)
 }
 

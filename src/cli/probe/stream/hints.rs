@@ -2,6 +2,7 @@
 
 use crate::cli::probe::figures::span;
 use crate::cli::probe::verdict::Nothing;
+use crate::wire::record;
 use crate::wire::ts::Indicator;
 use crate::world::feed::Reason;
 use crate::world::worker;
@@ -104,25 +105,27 @@ pub(super) fn indicator(indicator: Indicator) -> (&'static str, &'static str) {
 
 /// Why the worker gives nothing.
 pub(super) fn worker(reason: worker::Reason) -> &'static str {
-    use worker::Reason as R;
+    use {record::Reason as R, worker::Reason as W};
     match reason {
-        R::NotInstalled => "install the package vedette-gst, and gstreamer1.0-plugins-bad for SRT",
-        R::Request => {
+        W::Said(R::NotInstalled) => "install the package vedette-gst, and gstreamer1.0-plugins-bad for SRT",
+        W::Said(R::Request) => {
             "the URL cannot be played: write srt://HOST:PORT, with ?streamid=…&passphrase=… where they are asked \
              for"
         }
-        R::Name => "the name has no address: write the address, or look at the DNS server",
-        R::Refused => {
+        W::Said(R::Name) => "the name has no address: write the address, or look at the DNS server",
+        W::Said(R::Refused) => {
             "nobody listens there, or turns us away: look at port, mode (caller, listener), streamid and passphrase"
         }
-        R::Unreachable => {
+        W::Said(R::Unreachable) => {
             "no answer: look at the address, the port (UDP) in the firewalls, and whether the encoder listens"
         }
-        R::Denied => "look at the passphrase, streamid or user",
-        R::Silent => "connected, and no data came: look at the encoder's input",
-        R::Malformed => "what comes is no transport stream: look at the encoder's output format (mpegts)",
-        R::Ended => "the other side ended the stream: look at the encoder's log",
-        R::Crashed | R::Hung | R::Garbled => "the worker vedette-gst failed: look for a newer GStreamer, and try again",
-        R::Other => "GStreamer's reason is another: try `gst-launch-1.0 srtsrc uri=… ! fakesink` for its words",
+        W::Said(R::Denied) => "look at the passphrase, streamid or user",
+        W::Said(R::Silent) => "connected, and no data came: look at the encoder's input",
+        W::Said(R::Malformed) => "what comes is no transport stream: look at the encoder's output format (mpegts)",
+        W::Said(R::Ended) => "the other side ended the stream: look at the encoder's log",
+        W::Crashed | W::Hung | W::Garbled => "the worker vedette-gst failed: look for a newer GStreamer, and try again",
+        W::Said(R::Other) => {
+            "GStreamer's reason is another: try `gst-launch-1.0 srtsrc uri=… ! fakesink` for its words"
+        }
     }
 }

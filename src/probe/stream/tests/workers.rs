@@ -1,7 +1,7 @@
 //! Streams that come by worker.
 
 use super::*;
-use crate::wire::record::{Flv, Srt};
+use crate::wire::record::{Flv, Reason, Srt};
 use worker::script::{Script, Step as Said};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -47,7 +47,8 @@ async fn a_worker_that_crashes_is_started_again_and_no_count_starts_over() {
 #[tokio::test]
 async fn a_caller_that_waits_for_an_answer_is_not_silent_and_each_end_has_its_reason() {
     let script = Script::default();
-    let ends = [worker::Reason::Unreachable, worker::Reason::Denied, worker::Reason::Hung, worker::Reason::Silent];
+    let said = worker::Reason::Said;
+    let ends = [said(Reason::Unreachable), said(Reason::Denied), worker::Reason::Hung, said(Reason::Silent)];
     for end in ends {
         script.play(SRT, vec![(5 * SECOND, Said::End(end))]);
     }

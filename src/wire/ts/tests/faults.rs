@@ -83,6 +83,7 @@ fn each_fault_counts_under_its_indicator_and_no_other() {
         ("a packet without payload that counts", |s| bare(s, 1), &[(I::Continuity, 2)]),
         ("a damaged packet", |s| change(s, VIDEO, 100, |b| b[1] |= 0x80), &[(I::Transport, 1)]),
         ("the counter jumps as announced", |s| announced(s), &[]),
+        ("joined in the middle, behind the tables of its start", headed, &[]),
         ("no PAT for 0.8 s", |s| silence(s, 0, 6.0, 6.5), &[(I::Pat, 1)]),
         ("no PAT for 2 s", |s| silence(s, 0, 6.0, 7.9), &[(I::Pat, 4)]),
         ("the PAT is late at first", |s| silence(s, 0, 0.0, 0.5), &[(I::Pat, 1)]),
@@ -121,6 +122,14 @@ fn each_fault_counts_under_its_indicator_and_no_other() {
 
 fn lose(sent: &mut Vec<Sent>) {
     sent.remove(nth(sent, VIDEO, 100));
+}
+
+fn headed(sent: &mut Vec<Sent>) {
+    for pid in [PMT, 0] {
+        let mut first = sent[nth(sent, pid, 0)].clone();
+        (first.at, first.bytes[3]) = (sent[0].at, first.bytes[3] ^ 9);
+        sent.insert(0, first);
+    }
 }
 
 fn announced(sent: &mut [Sent]) {
