@@ -5,16 +5,23 @@
 mod exporter;
 mod hang;
 mod ours;
+mod page;
 mod talk;
+mod tree;
 
 use crate::support::wait;
-use exporter::{Exporter, Page};
-use ours::{Ours, tree};
+use exporter::Exporter;
+use ours::Ours;
+use page::Page;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use tree::tree;
 
 /// Counts that move all the time are read between two readings of ours until each was caught in between once.
 const BOUND: Duration = Duration::from_secs(90);
+
+/// Short, so that a page is soon followed by a fresh one.
+const EVERY: Duration = Duration::from_millis(150);
 
 const README: &str = include_str!("../../src/probe/node/README.md");
 
@@ -119,11 +126,11 @@ fn differences(
 /// Compares until both sides have had the same series and each value was seen to agree.
 fn compare(ours: &mut Ours, exporter: &mut Exporter, exceptions: &mut Exceptions) {
     let (mut pending, mut last) = (BTreeMap::new(), String::new());
-    let mut before = ours.page();
+    let mut before = Page::parse(&ours.page());
     let mut rounds = 0;
     wait("the same page as node_exporter", BOUND, || {
         let theirs = exporter.page();
-        let after = ours.page();
+        let after = Page::parse(&ours.page());
         let wrong = differences([&before, &theirs, &after], exceptions, &mut pending);
         before = after;
         rounds += 1;
@@ -135,14 +142,14 @@ fn compare(ours: &mut Ours, exporter: &mut Exporter, exceptions: &mut Exceptions
         }
         (wrong.is_empty() && open.is_empty()).then_some(())
     });
-    eprintln!("{} series agree after {rounds} rounds", pending.len());
+    eprintln!("{} series agree after {rounds} rounds and {:.0} looks", pending.len(), ours.collections());
     assert!(pending.len() > 150, "{} series only", pending.len());
 }
 
 #[test]
 fn this_machine_looks_the_same_to_node_exporter() {
     let mut exporter = Exporter::start(&[]);
-    let mut ours = Ours::start(Default::default());
+    let mut ours = Ours::start(Default::default(), EVERY);
     compare(&mut ours, &mut exporter, &mut Exceptions::on("this machine"));
 }
 
@@ -160,7 +167,7 @@ fn a_made_recorder_looks_the_same_to_node_exporter() {
         "--no-collector.netdev.netlink".to_owned(),
     ];
     let mut exporter = Exporter::start(&arguments);
-    let mut ours = Ours::start(roots);
+    let mut ours = Ours::start(roots, EVERY);
     let mut exceptions = Exceptions::on("made");
     compare(&mut ours, &mut exporter, &mut exceptions);
     assert_eq!(exceptions.unused(), [""; 0], "reasons that nobody needs");

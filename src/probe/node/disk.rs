@@ -120,7 +120,7 @@ fn collect(machine: &Machine, sheet: &mut Sheet) -> Result<(), Missed> {
 }
 
 /// Disks in memory, loop devices and floppies, and partitions: what they do is counted at the disk below.
-fn passed_over(device: &str) -> bool {
+pub fn passed_over(device: &str) -> bool {
     let stem = device.trim_end_matches(|c: char| c.is_ascii_digit());
     let disk =
         |kind: &str| stem.strip_prefix(kind).is_some_and(|n| n.len() == 1 && n.as_bytes()[0].is_ascii_lowercase());

@@ -1,8 +1,8 @@
 //! The node itself, under node_exporter's names: processors, memory, disks, mounts, interfaces, clock, sensors.
 //!
-//! There without being configured. Four targets, by what can hang together: `kernel` reads what the kernel has in memory,
-//! `hardware` asks drivers, `textfile` reads what scripts left, `mounts` asks each file system on a thread of its own. One
-//! that hangs costs itself only.
+//! There without being configured. Five targets, by what can hang together: `kernel` reads what the kernel has in memory,
+//! `hardware` asks drivers, `textfile` reads what scripts left, `mounts` asks each file system on a thread of its own, and
+//! `disks` looks at the disks once a second. One that hangs costs itself only.
 
 mod clock;
 mod cpu;
@@ -11,6 +11,7 @@ mod hardware;
 mod health;
 mod hwmon;
 mod identity;
+mod latency;
 mod mdadm;
 mod meminfo;
 mod metrics;
@@ -23,6 +24,7 @@ mod sockstat;
 mod stat;
 mod textfile;
 mod traffic;
+mod trend;
 mod vmstat;
 
 use crate::base::clock::{Clock, Window};
@@ -89,7 +91,7 @@ static HARDWARE: [&Collector; 5] =
 /// A target of its own, since the directory may lie on a disk or server that hangs.
 static TEXTFILE: [&Collector; 1] = [&textfile::COLLECTOR];
 
-const OWN: &[&[Family]] = &[metrics::FAMILIES, mounts::FAMILIES];
+const OWN: &[&[Family]] = &[metrics::FAMILIES, mounts::FAMILIES, latency::FAMILIES];
 const COLLECTORS: &[&[&Collector]] = &[&KERNEL, &HARDWARE, &TEXTFILE];
 static FAMILIES: [Family; count(OWN, COLLECTORS)] = join(OWN, COLLECTORS);
 
@@ -124,11 +126,13 @@ pub fn targets(settings: &Settings, every: Duration) -> Vec<(&'static Kind, Targ
         (id, learns, open)
     };
     let mounts: Open = Box::new(move |kit| Box::new(Mounts::open(machine(kit, None), kit, every)));
+    let disks: Open = Box::new(move |kit| Box::new(latency::open(machine(kit, None), every, kit)));
     let all = [
         group("kernel", &KERNEL, Vec::new()),
         group("hardware", &HARDWARE, vec!["node_hwmon_*".to_owned()]),
         group("textfile", &TEXTFILE, settings.textfile_families.clone()),
         ("mounts", Vec::new(), mounts),
+        ("disks", Vec::new(), disks),
     ];
     let target = |(id, learns, open): (&str, _, _)| {
         let target = Target { id: id.to_owned(), settings: told.clone(), secrets: vec![], roster: None, learns, open };

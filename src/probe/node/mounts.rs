@@ -3,6 +3,7 @@
 
 use super::health::{Health, Looked};
 use super::sheet::{Missed, Sheet};
+use super::trend::Trend;
 use crate::base::clock::{Clock, Window};
 use crate::base::quit::Quit;
 use crate::metric::desc::{Desc, Family, Unit};
@@ -66,6 +67,17 @@ static ERROR: Desc<3> = gauge(
     Unit::Count,
     "1 if it cannot be asked or does not answer within 2 s, and then nothing else is known of it; else 0",
 );
+static TAKEN: Desc<3> = gauge(
+    "filesystem_remounted_readonly",
+    Unit::Count,
+    "1 if the kernel took the right to write away because of errors, while it is mounted for writing; else 0",
+);
+static UNTIL_FULL: Desc<3> = gauge(
+    "filesystem_until_full_seconds",
+    Unit::Seconds,
+    "When nothing will be free for who is not root, by a straight line through the last 24 h; absent while that does not \
+     fall, is further than a year away, or less than 2 h are known",
+);
 
 pub static FAMILIES: &[Family] = &[
     SIZE.family(),
@@ -75,6 +87,8 @@ pub static FAMILIES: &[Family] = &[
     FILES_FREE.family(),
     READ_ONLY.family(),
     ERROR.family(),
+    TAKEN.family(),
+    UNTIL_FULL.family(),
 ];
 
 /// One line of the mount table.
@@ -86,6 +100,8 @@ struct Mount {
     point: String,
     kind: String,
     read_only: bool,
+    /// By the kernel, see [`TAKEN`].
+    taken: bool,
 }
 
 /// The mounts that have space to tell of, from the text of `mountinfo`, proc_pid_mountinfo(5); a later one at the same place
@@ -115,7 +131,11 @@ fn mount(line: &str) -> Option<Mount> {
     let (kind, device, of_all) = (what.next()?, what.next()?, what.next()?);
     // Of this mount, or of the file system wherever it is mounted: as when the kernel met errors on the disk.
     let read_only = [options, of_all].iter().any(|options| options.split(',').any(|option| option == "ro"));
-    Some(Mount { id, device: device.to_owned(), point, kind: kind.to_owned(), read_only })
+    // mount(8) sets both; when the kernel met errors (ext4's errors=remount-ro, btrfs), only the file system is read-only.
+    // Since Linux 6.15 ext4 has words of its own for it.
+    let has = |options: &str, words: &[&str]| options.split(',').any(|option| words.contains(&option));
+    let taken = !has(options, &["ro"]) && has(of_all, &["ro", "emergency_ro", "shutdown"]);
+    Some(Mount { id, device: device.to_owned(), point, kind: kind.to_owned(), read_only, taken })
 }
 
 /// A path without the escapes that the kernel writes for what would break its line: `\040` for a blank.
@@ -135,6 +155,8 @@ pub struct Mounts {
     post: Post,
     /// By the number of the mount.
     posts: HashMap<u32, Post>,
+    /// By the number of the mount.
+    trends: HashMap<u32, Trend>,
 }
 
 impl Mounts {
@@ -146,6 +168,7 @@ impl Mounts {
             health: Health::open(kit, "filesystem", every),
             post: Post::new("mounts", kit.clock.clone()),
             posts: HashMap::new(),
+            trends: HashMap::new(),
         }
     }
 
@@ -181,17 +204,23 @@ impl Mounts {
             post.ask(LIMIT.min(self.every), move || machine.space(&point))
         });
         for (mount, space) in mounts.iter().zip(join_all(asked).await) {
-            put(&mut sheet, mount, space.ok().and_then(Result::ok));
+            let space = space.ok().and_then(Result::ok);
+            let trend = self.trends.entry(mount.id).or_default();
+            let until_full = space.and_then(|space| trend.until_full(from, space.available));
+            put(&mut sheet, mount, space, until_full);
         }
+        self.trends.retain(|id, _| mounts.iter().any(|mount| mount.id == *id));
         let took = self.clock.boot().since(from);
         Ok(Looked { facts: sheet.facts, left_out: sheet.left_out, missed, took })
     }
 }
 
-fn put(sheet: &mut Sheet, mount: &Mount, space: Option<Space>) {
+fn put(sheet: &mut Sheet, mount: &Mount, space: Option<Space>, until_full: Option<f64>) {
     let labels = [&*mount.device, &*mount.point, &*mount.kind];
     sheet.put(&ERROR, labels, f64::from(space.is_none()));
+    sheet.put(&TAKEN, labels, f64::from(mount.taken));
     let Some(space) = space else { return };
+    until_full.into_iter().for_each(|seconds| sheet.put(&UNTIL_FULL, labels, seconds));
     sheet.put(&SIZE, labels, space.size);
     sheet.put(&FREE, labels, space.free);
     sheet.put(&AVAILABLE, labels, space.available);
@@ -238,7 +267,7 @@ mod tests {
         let line = r"41 27 9:0 / /srv/old\040one\134two rw,noatime shared:7 master:2 - xfs /dev/md0 ro,attr2";
         let mount = mount(line).unwrap();
         assert_eq!((mount.id, &*mount.device, &*mount.kind), (41, "/dev/md0", "xfs"));
-        assert_eq!((&*mount.point, mount.read_only), (r"/srv/old one\two", true));
+        assert_eq!((&*mount.point, mount.read_only, mount.taken), (r"/srv/old one\two", true, true));
     }
 
     #[test]
