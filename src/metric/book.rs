@@ -5,7 +5,7 @@
 use crate::metric::desc::{Desc, Family, PARTS};
 use crate::metric::histogram::{Histogram, le};
 use crate::metric::labels::Labels;
-use crate::metric::shelf::{Clash, Learned};
+use crate::metric::shelf::{Clash, Learned, shadows};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -188,15 +188,15 @@ impl Inner {
     }
 
     fn open(&mut self, family: Family, labels: Labels, hold: Hold) -> Series {
+        let family = self.family(family);
+        let key = (family.clone(), labels.clone());
+        if let Some(series) = self.by_key.get(&key) {
+            return *series;
+        }
         if self.learned.meets(&family) {
             self.evict(&family);
         }
-        let family = self.family(family);
-        let key = (family.clone(), labels.clone());
-        match self.by_key.get(&key) {
-            Some(series) => *series,
-            None => self.add(family, labels, hold),
-        }
+        self.add(family, labels, hold)
     }
 
     fn open_learned(&mut self, family: &Family, labels: Labels, hold: Hold) -> Result<Series, Clash> {
@@ -240,11 +240,6 @@ impl Inner {
             self.version += 1;
         }
     }
-}
-
-/// A learned family has, or would be taken for, one of the names of a family of ours.
-fn shadows(learned: &Family, ours: &Family) -> bool {
-    [&*learned.name, learned.stem()].iter().any(|name| [&*ours.name, ours.stem(), ours.root()].contains(name))
 }
 
 #[cfg(test)]

@@ -1,14 +1,13 @@
 //! Names of series that this box can have: what a rule may name to be judged here.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-/// A set of names, closed by code and configuration. Clones are cheap.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// A set of names, closed by code and configuration.
+#[derive(Debug, Default)]
 pub struct Names {
-    whole: Arc<BTreeSet<String>>,
+    whole: BTreeSet<String>,
     /// Any name that begins like this.
-    begins: Arc<BTreeSet<String>>,
+    begins: BTreeSet<String>,
 }
 
 impl Names {
@@ -20,15 +19,15 @@ impl Names {
 impl<S: Into<String>> FromIterator<S> for Names {
     /// A name that ends in `*` stands for all that begin like it.
     fn from_iter<I: IntoIterator<Item = S>>(names: I) -> Names {
-        let (mut whole, mut begins) = (BTreeSet::new(), BTreeSet::new());
+        let mut all = Names::default();
         for name in names {
             let name = name.into();
             match name.strip_suffix('*') {
-                Some(begin) => begins.insert(begin.to_owned()),
-                None => whole.insert(name),
+                Some(begin) => all.begins.insert(begin.to_owned()),
+                None => all.whole.insert(name),
             };
         }
-        Names { whole: whole.into(), begins: begins.into() }
+        all
     }
 }
 

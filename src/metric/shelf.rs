@@ -8,7 +8,7 @@ use crate::base::label::Label;
 use crate::metric::book::{Book, Hold, Series};
 use crate::metric::desc::{Family, Kind};
 use crate::metric::labels::Labels;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Why a series was not opened.
@@ -59,7 +59,7 @@ impl Learned {
     /// Whether a family of ours has a name that stands as a learned one.
     pub(super) fn meets(&self, ours: &Family) -> bool {
         let names = [&*ours.name, ours.stem(), ours.root()];
-        !self.names.is_empty() && names.iter().any(|n| self.names.contains_key(*n) || self.stems.contains_key(*n))
+        names.iter().any(|n| self.names.contains_key(*n) || self.stems.contains_key(*n))
     }
 
     pub(super) fn opened(&mut self, family: &Arc<Family>) {
@@ -85,11 +85,16 @@ impl Learned {
     }
 }
 
+/// A learned family has, or would be taken for, one of the names of a family of ours.
+pub(super) fn shadows(learned: &Family, ours: &Family) -> bool {
+    [&*learned.name, learned.stem()].iter().any(|name| [&*ours.name, ours.stem(), ours.root()].contains(name))
+}
+
 /// What one target learned. Clones are the same shelf.
 #[derive(Clone)]
 pub struct Shelf {
     book: Book,
-    held: Arc<Mutex<BTreeSet<Series>>>,
+    held: Arc<Mutex<HashSet<Series>>>,
 }
 
 impl Shelf {
@@ -117,7 +122,7 @@ impl Shelf {
     /// Closes series of this shelf; they leave the next snapshot with a stale marker.
     pub fn close(&self, series: &[Series]) {
         let mut held = self.lock();
-        held.retain(|held| !series.contains(held));
+        series.iter().for_each(|series| _ = held.remove(series));
         self.book.close(series, &[]);
     }
 
@@ -132,7 +137,7 @@ impl Shelf {
         self.book.evictions()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<Series>> {
+    fn lock(&self) -> MutexGuard<'_, HashSet<Series>> {
         self.held.lock().unwrap_or_else(|e| e.into_inner())
     }
 }

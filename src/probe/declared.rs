@@ -24,6 +24,11 @@ impl<'a> Declared<'a> {
         self.helps.insert(name, text);
     }
 
+    /// Names that something was said of, about.
+    pub(super) fn families(&self) -> usize {
+        self.kinds.len().max(self.helps.len())
+    }
+
     /// The family of series of this name. What has no type, or one that our page cannot tell series by series (a state
     /// set, a histogram of gauges, the time at which a counter began), is of unknown type and a family of its own.
     pub fn family(&self, name: &str) -> Family {

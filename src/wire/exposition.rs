@@ -10,7 +10,6 @@
 mod cursor;
 mod lines;
 
-use crate::base::label::Label;
 use cursor::Cursor;
 use std::borrow::Cow;
 use std::fmt;
@@ -54,31 +53,6 @@ pub enum Type {
     Unknown,
 }
 
-impl Label for Type {
-    const ALL: &'static [Self] = &[
-        Type::Counter,
-        Type::Gauge,
-        Type::Histogram,
-        Type::Summary,
-        Type::Info,
-        Type::GaugeHistogram,
-        Type::StateSet,
-        Type::Unknown,
-    ];
-    fn label(self) -> &'static str {
-        match self {
-            Type::Counter => "counter",
-            Type::Gauge => "gauge",
-            Type::Histogram => "histogram",
-            Type::Summary => "summary",
-            Type::Info => "info",
-            Type::GaugeHistogram => "gaugehistogram",
-            Type::StateSet => "stateset",
-            Type::Unknown => "unknown",
-        }
-    }
-}
-
 impl Type {
     /// What the names of a family's samples may have after the family's name (OpenMetrics section 5); the empty one first
     /// where the name alone is a sample too.
@@ -104,7 +78,7 @@ pub enum Line<'a> {
     Sample(Sample<'a>),
 }
 
-/// One sample.
+/// One sample. A time of its own is read over.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample<'a> {
     pub name: &'a str,
@@ -112,8 +86,6 @@ pub struct Sample<'a> {
     pub series: &'a [u8],
     /// Any number; NaN and the infinities are what the exporter said.
     pub value: f64,
-    /// The exporter gave it a time of its own.
-    pub timed: bool,
 }
 
 /// What is wrong with a page, and where.

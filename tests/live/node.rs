@@ -2,6 +2,7 @@
 //! machine and on a made tree of files. What differs stands in tables of the probe's README with its reason, and a reason
 //! that the made tree does not need fails.
 
+mod disks;
 mod exporter;
 mod hang;
 mod ours;

@@ -19,8 +19,8 @@ static FAILURES: Desc<2> = Desc::counter(
     "scrape_failures_total",
     Unit::Count,
     ["scrape_id", "reason"],
-    "Rounds without a page; denied is 401, 403 or our own firewall, status any other that is not 2xx, malformed a line that \
-     cannot be read or a page that was cut, unreachable everything before the first byte",
+    "Rounds without a page; denied is 401, 403 or our own firewall, status any other that is not 2xx and redirects that lead \
+     nowhere, malformed a line that cannot be read or a page that was cut, unreachable all else before the first byte",
 );
 static DURATION: Desc<1> = Desc::gauge(
     "scrape_page_seconds",

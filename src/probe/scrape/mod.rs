@@ -26,10 +26,10 @@ use std::time::Duration;
 /// What Prometheus asks for, without the formats that it alone reads.
 const ACCEPT: &str = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
 
-/// A page may have this many times `max_samples` before relabelling.
+/// A page may have this many times `max_samples` before relabelling, and as many families.
 const BEFORE: usize = 10;
 
-/// Samples that are read in one go, some 0.2 ms, before others get their turn: cameras share the thread.
+/// Lines that are read in one go, some 0.2 ms, before others get their turn: cameras share the thread.
 const STRIDE: usize = 500;
 
 pub static KIND: Kind = Kind {
@@ -61,7 +61,7 @@ enum Trouble {
     Status(u16),
     #[error("the page is larger than {0} bytes")]
     TooLarge(u64),
-    #[error("the page has more than {0} samples")]
+    #[error("the page has more than {0} samples or families")]
     TooMany(usize),
     #[error("the page cannot be read")]
     Malformed(#[from] Fault),
@@ -74,6 +74,7 @@ impl Trouble {
                 Reason::Timeout => Why::Timeout,
                 Reason::Malformed => Why::Malformed,
                 Reason::Denied => Why::Denied,
+                Reason::Redirect => Why::Status,
                 _ => Why::Unreachable,
             },
             Trouble::Status(401 | 403) => Why::Denied,
@@ -153,9 +154,14 @@ impl Watch {
             Fetched { media, .. } => Format::of(media.as_deref()),
         };
         let (mut parser, mut declared) = (Parser::new(&page, format), Declared::default());
-        let mut samples = 0;
+        let (mut lines, mut samples) = (0, 0);
+        let most = self.settings.max_samples;
         self.learner.begin(now);
         while let Some(line) = parser.next_line() {
+            lines += 1;
+            if lines % STRIDE == 0 {
+                tokio::task::yield_now().await;
+            }
             match line? {
                 Line::Type(name, kind) => declared.kind(name, kind),
                 Line::Help(name, text) => declared.help(name, text),
@@ -164,14 +170,10 @@ impl Watch {
                     if let Some(series) = self.learner.series(&sample, parser.labels(), &declared) {
                         report.said(series, sample.value);
                     }
-                    let most = self.settings.max_samples;
-                    if self.learner.taken() > most || samples > BEFORE * most {
-                        return Err(Trouble::TooMany(most));
-                    }
-                    if samples % STRIDE == 0 {
-                        tokio::task::yield_now().await;
-                    }
                 }
+            }
+            if self.learner.taken() > most || samples.max(declared.families()) > BEFORE * most {
+                return Err(Trouble::TooMany(most));
             }
         }
         Ok(Read { bytes: page.len(), samples })

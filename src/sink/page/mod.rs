@@ -6,7 +6,6 @@
 mod accept;
 mod front;
 mod histogram;
-mod learned;
 mod meters;
 mod number;
 mod openmetrics;

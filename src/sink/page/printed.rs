@@ -1,12 +1,11 @@
 //! One snapshot, written in up to four forms, each at most once.
 
 use super::accept::{Form, Format};
-use super::{learned, openmetrics, text};
+use super::{openmetrics, text};
 use crate::metric::latest::Snapshot;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use std::fmt;
 use std::io::Write;
 use std::sync::{Arc, OnceLock};
 
@@ -47,27 +46,15 @@ impl Printed {
     }
 }
 
-/// All series of a snapshot as text: ours, then those learned from other exporters.
+/// All series of a snapshot as text.
 pub fn print(snapshot: &Arc<Snapshot>, format: Format) -> String {
     let mut page = String::with_capacity(snapshot.rows.len() * LINE);
-    write(snapshot, format, &mut page).expect("writing to a String cannot fail");
+    match format {
+        Format::OpenMetrics => openmetrics::encode(snapshot, &mut page),
+        Format::Text => text::encode(snapshot.rows.iter().collect(), text::head, &mut page),
+    }
+    .expect("writing to a String cannot fail");
     page
-}
-
-fn write(snapshot: &Arc<Snapshot>, format: Format, page: &mut String) -> fmt::Result {
-    let (ours, learned): (Vec<_>, Vec<_>) = snapshot.rows.iter().partition(|row| row.meta.family.learned.is_none());
-    match format {
-        Format::OpenMetrics => openmetrics::encode(snapshot, page)?,
-        Format::Text => text::encode(&ours, page)?,
-    }
-    if !learned.is_empty() {
-        let taken = ours.iter().map(|row| row.meta.family.root()).collect();
-        learned::encode(learned, taken, format, page)?;
-    }
-    match format {
-        Format::OpenMetrics => openmetrics::end(page),
-        Format::Text => Ok(()),
-    }
 }
 
 /// gzip at level 1, the cheapest: the page is full of repeated names, and the first scraper of a tick waits for this.

@@ -119,9 +119,6 @@ camera_fps{camera_id="yard \\ \"north\"\n"} 1e+21
 # HELP camera_frames_total Frames seen.
 # TYPE camera_frames_total counter
 camera_frames_total{camera_id="gate"} 1234567
-# HELP vedette_ticks_total Ticks.
-# TYPE vedette_ticks_total counter
-vedette_ticks_total 0
 # HELP foreign Made\nelsewhere.
 # TYPE foreign untyped
 foreign{a="b",c="d"} -Inf
@@ -134,6 +131,9 @@ odd_info{version="1"} 1
 # HELP oddity Made\nelsewhere.
 # TYPE oddity gauge
 oddity{version="1"} 1
+# HELP vedette_ticks_total Ticks.
+# TYPE vedette_ticks_total counter
+vedette_ticks_total 0
 "#;
     assert_eq!(print(&snapshot(), Format::Text), wanted);
 }
@@ -297,7 +297,7 @@ fn what_other_exporters_say_is_told_as_they_said_it_in_both_formats() {
             kind,
             unit: Unit::Count,
             labels: &[],
-            help: "Of it".into(),
+            help: "Of \"it\"".into(),
             learned: Some(stem.into()),
         };
         let hold = Hold::Read(std::time::Duration::from_secs(15));
@@ -322,30 +322,30 @@ fn what_other_exporters_say_is_told_as_they_said_it_in_both_formats() {
     let openmetrics = print(&snapshot, Format::OpenMetrics);
     assert_eq!(
         openmetrics,
-        r#"# HELP alloc Of it.
+        r#"# HELP alloc Of \"it\"
 # TYPE alloc gauge
 alloc 1
-# HELP alloc_total Of it.
+# HELP alloc_total Of \"it\"
 # TYPE alloc_total unknown
 alloc_total 2
-# HELP build Of it.
+# HELP build Of \"it\"
 # TYPE build info
 build_info{v="1"} 1
-# HELP requests Of it.
+# HELP requests Of \"it\"
 # TYPE requests counter
 requests_total{scrape_id="a"} 1e+21
-# HELP s Of it.
+# HELP s Of \"it\"
 # TYPE s summary
 s{quantile="0.5"} +Inf
 s_count 1
-# HELP x Of it.
+# HELP x Of \"it\"
 # TYPE x histogram
 x_bucket{le="+Inf"} 0
 x_bucket{a="b",le="1"} 2
 x_bucket{a="b",le="10"} 3
 x_bucket{a="b",le="+Inf"} 3.5
 x_sum{a="b"} NaN
-# HELP x_bytes Of it.
+# HELP x_bytes Of \"it\"
 # TYPE x_bytes gauge
 x_bytes 1
 # EOF

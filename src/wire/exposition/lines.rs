@@ -2,17 +2,18 @@
 
 use super::cursor::{Wrong, number, resolve, utf8};
 use super::{LONGEST, Line, MOST_LABELS, Parser, Sample, Type, What};
-use crate::base::label::Label;
 use std::borrow::Cow;
 
 type Done<T> = Result<T, Wrong>;
 
 impl<'a> Parser<'a> {
-    /// Text 0.0.4. Blanks may stand between all tokens, and in front of them.
+    /// Text 0.0.4. Blanks may stand between all tokens, and in front of a comment. In front of a sample Prometheus makes
+    /// them part of its name, and refuses that.
     pub(super) fn text_line(&mut self) -> Done<Option<Line<'a>>> {
         loop {
             self.cursor.begin_line();
-            self.cursor.blanks();
+            let start = self.cursor.at;
+            let indented = self.cursor.blanks();
             match self.cursor.peek() {
                 None => return Ok(None),
                 Some(b'\n') => self.cursor.at += 1,
@@ -21,6 +22,7 @@ impl<'a> Parser<'a> {
                         return Ok(Some(line));
                     }
                 }
+                Some(_) if indented => return Err((start, What::NoName)),
                 Some(_) => {
                     let line = self.text_sample()?;
                     return self.short(line);
@@ -86,7 +88,7 @@ impl<'a> Parser<'a> {
             self.cursor.blanks();
         }
         self.end_of_line()?;
-        Ok(Line::Sample(Sample { name, series, value, timed: !time.is_empty() }))
+        Ok(Line::Sample(Sample { name, series, value }))
     }
 
     /// Commas may be missing and one may be left over, as in Prometheus.
@@ -110,11 +112,12 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// The name of the series is a label of it too, `__name__`.
     fn label(&mut self, at: usize, name: &'a str, value: Cow<'a, str>) -> Done<()> {
         if self.labels.len() == MOST_LABELS {
             return Err((at, What::TooManyLabels));
         }
-        if self.labels.iter().any(|(other, _)| *other == name) {
+        if name == "__name__" || self.labels.iter().any(|(other, _)| *other == name) {
             return Err((at, What::LabelTwice));
         }
         self.labels.push((name, value));
@@ -175,25 +178,23 @@ impl<'a> Parser<'a> {
         let name = self.cursor.name().ok_or((from, What::NoName))?;
         self.labels.clear();
         if self.cursor.pass(b"{") {
-            self.openmetrics_labels()?;
+            self.openmetrics_labels(true)?;
         }
         let series = self.cursor.since(from);
         let (at, value) = self.field(What::NoValue)?;
         let value = number(value).ok_or((at, What::BadValue))?;
-        let mut timed = false;
         if self.cursor.peek() == Some(b' ') && !self.exemplar_begins() {
             let (at, time) = self.field(What::BadTimestamp)?;
             number(time).filter(|t| t.is_finite()).ok_or((at, What::BadTimestamp))?;
-            timed = true;
         }
         if self.exemplar_begins() {
-            self.exemplar()?;
+            self.exemplar(name)?;
         }
         if self.cursor.done() {
             return Err((self.cursor.at, What::NoEof));
         }
         self.end_of_line()?;
-        Ok(Line::Sample(Sample { name, series, value, timed }))
+        Ok(Line::Sample(Sample { name, series, value }))
     }
 
     /// A space and what follows it up to the next.
@@ -211,14 +212,14 @@ impl<'a> Parser<'a> {
         begins
     }
 
-    /// Read for its form only: labels, a value, perhaps a time. The labels of the sample stay.
-    fn exemplar(&mut self) -> Done<()> {
+    /// Read for its form only: labels, a value, perhaps a time. Counters and buckets may have one (section 5.1.1, 5.3.1).
+    fn exemplar(&mut self, name: &str) -> Done<()> {
         let from = self.cursor.at;
+        if !["_total", "_bucket"].iter().any(|end| name.ends_with(end)) {
+            return Err((from, What::BadExemplar));
+        }
         self.cursor.pass(b" # {");
-        let labels = std::mem::take(&mut self.labels);
-        let read = self.openmetrics_labels();
-        self.labels = labels;
-        read?;
+        self.openmetrics_labels(false)?;
         let (at, value) = self.field(What::BadExemplar)?;
         number(value).ok_or((at, What::BadExemplar))?;
         if self.cursor.peek() == Some(b' ') {
@@ -228,7 +229,8 @@ impl<'a> Parser<'a> {
         if self.cursor.peek() == Some(b'\n') { Ok(()) } else { Err((from, What::BadExemplar)) }
     }
 
-    fn openmetrics_labels(&mut self) -> Done<()> {
+    /// `kept`: they are the sample's, not those of an exemplar.
+    fn openmetrics_labels(&mut self, kept: bool) -> Done<()> {
         if self.cursor.pass(b"}") {
             return Ok(());
         }
@@ -239,7 +241,9 @@ impl<'a> Parser<'a> {
                 return Err((self.cursor.at, What::NoEquals));
             }
             let value = self.cursor.quoted(false)?;
-            self.label(at, name, value)?;
+            if kept {
+                self.label(at, name, value)?;
+            }
             if self.cursor.pass(b"}") {
                 return Ok(());
             }
@@ -250,12 +254,17 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// The type by its word.
+/// The type by its word; text has five.
 fn kind(word: &[u8], text: bool) -> Option<Type> {
-    if text && word == b"untyped" {
-        return Some(Type::Unknown);
+    match (word, text) {
+        (b"counter", _) => Some(Type::Counter),
+        (b"gauge", _) => Some(Type::Gauge),
+        (b"histogram", _) => Some(Type::Histogram),
+        (b"summary", _) => Some(Type::Summary),
+        (b"untyped", true) | (b"unknown", false) => Some(Type::Unknown),
+        (b"info", false) => Some(Type::Info),
+        (b"gaugehistogram", false) => Some(Type::GaugeHistogram),
+        (b"stateset", false) => Some(Type::StateSet),
+        _ => None,
     }
-    let kind = Type::ALL.iter().copied().find(|t| t.label().as_bytes() == word)?;
-    let old = matches!(kind, Type::Counter | Type::Gauge | Type::Histogram | Type::Summary | Type::Unknown);
-    (old || !text).then_some(kind)
 }

@@ -6,12 +6,11 @@ fn read(page: impl AsRef<[u8]>, format: Format) -> Vec<String> {
     let mut all = Vec::new();
     while let Some(line) = parser.next_line() {
         all.push(match line {
-            Ok(Line::Type(name, kind)) => format!("type {name} {}", kind.label()),
+            Ok(Line::Type(name, kind)) => format!("type {name} {kind:?}"),
             Ok(Line::Help(name, text)) => format!("help {name} {text:?}"),
             Ok(Line::Sample(sample)) => {
                 let labels: Vec<_> = parser.labels().iter().map(|(n, v)| format!("{n}={v:?}")).collect();
-                let timed = if sample.timed { " timed" } else { "" };
-                format!("{} [{}] {}{timed}", sample.name, labels.join(" "), sample.value)
+                format!("{} [{}] {}", sample.name, labels.join(" "), sample.value)
             }
             Err(fault) => fault.to_string(),
         });
@@ -32,19 +31,19 @@ fn openmetrics(page: impl AsRef<[u8]>) -> Vec<String> {
 fn a_text_page_is_read_with_its_types_helps_labels_and_times() {
     let page = "# HELP http_requests_total The total\\n of \\\\ \"requests\".\n# TYPE http_requests_total counter\n\
                 http_requests_total{method=\"post\",code=\"200\"} 1027 1395066363000\n\n\
-                # a remark\n#\n  \t\nbare 1e-3\n  spaced \t { a = \"x\" , b=\"\", } \t -Inf \n\
+                # a remark\n#\n  \t\nbare 1e-3\nspaced \t { a = \"x\" , b=\"\", } \t -Inf \n\
                 msdos{path=\"C:\\\\DIR\\\\F.TXT\",error=\"no \\n \\\"it\\\" \\q\"} NaN\n\
                 # TYPE h histogram\nh_bucket{le=\"+Inf\"} +Inf";
     assert_eq!(
         text(page),
         [
             r#"help http_requests_total "The total\n of \\ \"requests\".""#,
-            "type http_requests_total counter",
-            r#"http_requests_total [method="post" code="200"] 1027 timed"#,
+            "type http_requests_total Counter",
+            r#"http_requests_total [method="post" code="200"] 1027"#,
             "bare [] 0.001",
             r#"spaced [a="x" b=""] -inf"#,
             r#"msdos [path="C:\\DIR\\F.TXT" error="no \n \"it\" \\q"] NaN"#,
-            "type h histogram",
+            "type h Histogram",
             r#"h_bucket [le="+Inf"] inf"#,
         ]
     );
@@ -59,13 +58,13 @@ fn an_openmetrics_page_is_read_with_exemplars_units_and_created_times() {
     assert_eq!(
         openmetrics(page),
         [
-            "type foo_seconds counter",
+            "type foo_seconds Counter",
             r#"help foo_seconds "say \"it\"""#,
-            r#"foo_seconds_total [a="b"] 17 timed"#,
+            r#"foo_seconds_total [a="b"] 17"#,
             r#"foo_seconds_created [a="b"] 1520430000.123"#,
-            "type s stateset",
+            "type s StateSet",
             r#"s [s="x"] 1"#,
-            "type g gaugehistogram",
+            "type g GaugeHistogram",
             r#"g_bucket [le="1"] 4"#,
         ]
     );
@@ -76,7 +75,7 @@ fn an_openmetrics_page_is_read_with_exemplars_units_and_created_times() {
 fn a_fault_of_a_text_page_is_told_with_line_and_column() {
     for (page, fault) in [
         ("a 1\nb{x=1} 2", "2:5: here should be a label value in quotes"),
-        ("a 1\n\n b{x=\"1} 2\n", "3:6: this label value does not end"),
+        ("a 1\n\nb{x=\"1} 2\n", "3:5: this label value does not end"),
         ("{a=\"b\"} 1", "1:1: here should be a metric name, a comment or an empty line"),
         ("a", "1:2: here should be a value"),
         ("a{b=\"c\"}\n", "1:9: here should be a value"),
@@ -91,6 +90,9 @@ fn a_fault_of_a_text_page_is_told_with_line_and_column() {
         ("a{1=\"b\"} 1", "1:3: here should be a label name or `}`"),
         ("a{b-c=\"b\"} 1", "1:4: here should be `=`"),
         ("a{b=\"c\",b=\"d\"} 1", "1:9: this label stands twice"),
+        ("a{b=\"c\",__name__=\"a\"} 1", "1:9: this label stands twice"),
+        ("a 1\n b 2", "2:1: here should be a metric name, a comment or an empty line"),
+        ("# TYPE a unknown\na 1", "1:10: this is no type of a family"),
         ("# TYPE a countre\na 1", "1:10: this is no type of a family"),
         ("# TYPE a info\na 1", "1:10: this is no type of a family"),
         ("# HELP 1 x\n", "1:8: here should be a metric name, a comment or an empty line"),
@@ -121,7 +123,8 @@ fn a_fault_of_an_openmetrics_page_is_told_with_line_and_column() {
         ("a{b=\"c\nd\"} 1\n# EOF", "1:5: this label value does not end"),
         ("a 1 NaN\n# EOF", "1:5: this is no timestamp"),
         ("a 1 1 \n# EOF", "1:6: the line should end here"),
-        ("a 1 # {a=\"b\"}\n# EOF", "1:14: this is no exemplar"),
+        ("a_total 1 # {a=\"b\"}\n# EOF", "1:20: this is no exemplar"),
+        ("a 1 # {a=\"b\"} 1\n# EOF", "1:4: this is no exemplar"),
         ("# TYPE a untyped\n# EOF", "1:10: this is no type of a family"),
         ("# UNIT a seconds\n# EOF", "1:10: the family's name does not end in this unit"),
         ("# remark\n# EOF", "1:3: here should be HELP, TYPE, UNIT or EOF"),

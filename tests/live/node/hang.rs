@@ -52,21 +52,26 @@ fn value(page: &str, series: &str) -> Option<f64> {
     page.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok())
 }
 
+/// Runs an ignored test of this file or its neighbours in namespaces of its own.
+pub fn inside_namespaces(test: &str) {
+    let inside = Command::new("unshare")
+        .args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--ignored", "--nocapture"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&inside.stdout);
+    eprintln!("{said}{}", String::from_utf8_lossy(&inside.stderr));
+    assert!(inside.status.success() && said.contains("1 passed"), "see above");
+}
+
 #[test]
 fn a_mount_that_never_answers_costs_itself_only() {
     if !Path::new("/dev/fuse").exists() {
         eprintln!("no /dev/fuse: not tested");
         return;
     }
-    let inside = Command::new("unshare")
-        .args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "node::hang::inside_namespaces_with_a_dead_mount", "--ignored", "--nocapture"])
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&inside.stdout);
-    eprintln!("{said}{}", String::from_utf8_lossy(&inside.stderr));
-    assert!(inside.status.success() && said.contains("1 passed"), "see above");
+    inside_namespaces("node::hang::inside_namespaces_with_a_dead_mount");
 }
 
 #[test]
