@@ -1,5 +1,5 @@
-//! A file system that never answers: a FUSE mount whose other end reads no request. The daemon runs in namespaces of its
-//! own, so that nobody else on this machine meets it.
+//! What never answers: a FUSE mount whose other end reads no request, and pipes in place of a driver's file and of a file
+//! of text. The daemon runs in namespaces of its own, so that nobody else on this machine meets it.
 
 use crate::support::vedette::Vedette;
 use crate::support::wait;
@@ -120,5 +120,56 @@ fn inside_namespaces_with_a_dead_mount() {
     drop(fuse);
     assert!(Command::new("umount").arg("-l").arg(&dead).status().unwrap().success());
     wait("the dead mount off the page", BOUND, || value(&vedette.page(), &error).is_none().then_some(()));
+    assert!(vedette.stop().success());
+}
+
+#[test]
+fn a_driver_and_a_file_of_text_that_never_answer_cost_themselves_only() {
+    inside_namespaces("node::hang::inside_namespaces_with_dead_files");
+}
+
+/// A pipe that nobody writes to: who opens it for reading waits in the kernel.
+fn pipe(at: &Path) {
+    std::fs::create_dir_all(at.parent().unwrap()).unwrap();
+    assert!(Command::new("mkfifo").arg(at).status().unwrap().success());
+}
+
+#[test]
+#[ignore = "started in namespaces of its own by the test above"]
+fn inside_namespaces_with_dead_files() {
+    let mut vedette = Vedette::new("[node]\ntick = \"1s\"\ntextfiles = \"texts\"\n");
+    let cpus = Path::new("/sys/devices/system/cpu");
+    assert!(Command::new("mount").args(["-t", "tmpfs", "none"]).arg(cpus).status().unwrap().success());
+    let files = [cpus.join("cpu0/cpufreq/scaling_cur_freq"), vedette.path("texts/dead.prom")];
+    files.iter().for_each(|file| pipe(file));
+    vedette.start();
+    let up = |target: &str| format!("vedette_probe_up{{probe=\"node\",target=\"{target}\"}}");
+    for target in ["hardware", "textfile"] {
+        vedette.wait_value(&up(target), BOUND, |up| up == 0.0);
+    }
+    let threads = || std::fs::read_dir(format!("/proc/{}/task", vedette.pid())).unwrap().count();
+    let before = threads();
+    let (p99, mut seconds) = ask(&vedette, |page| {
+        for target in ["kernel", "mounts", "disks"] {
+            assert_eq!(value(page, &up(target)), Some(1.0), "{target}");
+        }
+    });
+    seconds.dedup();
+    let longest = seconds.windows(2).map(|two| two[1] - two[0]).fold(0.0, f64::max);
+    eprintln!("p99 {p99:?}, longest step {longest:.1} s, threads {before} and then {}", threads());
+    assert!(p99 < P99, "{p99:?}");
+    assert!(longest < 3.5, "the kernel is read on cadence: {longest} s");
+    assert!(threads() <= before + 2, "{} threads, {before} before: one more of each target at most", threads());
+
+    // Once somebody opens the other end, what was stuck comes back by itself.
+    for file in &files {
+        let aside = file.with_extension("aside");
+        std::fs::rename(file, &aside).unwrap();
+        drop(File::options().write(true).open(aside).unwrap());
+    }
+    for target in ["hardware", "textfile"] {
+        vedette.wait_value(&up(target), BOUND, |up| up == 1.0);
+    }
+    wait("the end of stuck threads", BOUND, || (threads() <= before).then_some(()));
     assert!(vedette.stop().success());
 }
