@@ -2,9 +2,9 @@
 
 use crate::alert;
 use crate::daemon::{aliases, hub, keeper, notes, process, rules};
-use crate::metric::desc::{self, Family};
+use crate::metric::desc::{Family, Kind};
 use crate::metric::names::Names;
-use crate::probe::{KINDS, Kind, Target};
+use crate::probe::{self, KINDS, Target};
 use crate::sink::{mqtt, page};
 use crate::store;
 
@@ -28,7 +28,7 @@ pub fn families() -> Vec<(&'static str, &'static [Family])> {
 
 /// Names of all series that a box with these targets can export, with or without its aliases: what a rule may name to be
 /// judged here.
-pub fn names(with_aliases: bool, targets: &[(&'static Kind, Target)]) -> Names {
+pub fn names(with_aliases: bool, targets: &[(&'static probe::Kind, Target)]) -> Names {
     let families = families().into_iter().flat_map(|(_, all)| all);
     let alias = |f: &Family| aliases::FAMILIES.iter().any(|a| a.name == f.name);
     let ours = families.filter(|f| with_aliases || !alias(f)).flat_map(Family::names);
@@ -68,12 +68,12 @@ pub fn metrics_page() -> String {
         text.push_str(&format!("\n## {}\n\n| name | type | unit | meaning |\n|---|---|---|---|\n", capital(section)));
         for family in families {
             let kind = match family.kind {
-                desc::Kind::Counter => "counter",
-                desc::Kind::Gauge => "gauge",
-                desc::Kind::Histogram => "histogram",
-                desc::Kind::Info => "info",
-                desc::Kind::Summary => "summary",
-                desc::Kind::Unknown => "unknown",
+                Kind::Counter => "counter",
+                Kind::Gauge => "gauge",
+                Kind::Histogram => "histogram",
+                Kind::Info => "info",
+                Kind::Summary => "summary",
+                Kind::Unknown => "unknown",
             };
             let labels = match family.labels {
                 [] => String::new(),

@@ -21,7 +21,7 @@ pub enum Hold {
 
 /// One open series. Never reused within a process.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct Series(pub(crate) u32);
+pub struct Series(pub(crate) u64);
 
 /// One open info series whose variable labels are said with each reading.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
@@ -49,7 +49,7 @@ struct Inner {
     series: BTreeMap<Series, Arc<Meta>>,
     slots: BTreeMap<u32, SlotMeta>,
     /// Numbers given out so far.
-    series_made: u32,
+    series_made: u64,
     slots_made: u32,
     by_key: HashMap<(Arc<Family>, Labels), Series>,
     families: Vec<Arc<Family>>,

@@ -1,12 +1,15 @@
 //! From samples on a page to series of ours. Who was on the page before is known by the bytes of its name and labels, so
 //! that a page like the one before costs a look-up per sample and nothing else.
 
+use super::STRIDE;
 use super::metrics::{Counts, Refusal};
 use super::relabel;
 use super::settings::Settings;
 use crate::base::clock::Boot;
 use crate::metric::book::{Hold, Series};
+use crate::metric::desc::Family;
 use crate::metric::labels::Labels;
+use crate::metric::report::Report;
 use crate::metric::shelf::{Clash, Shelf};
 use crate::probe::declared::Declared;
 use crate::query::NAME;
@@ -38,6 +41,14 @@ struct Known {
     round: u64,
 }
 
+/// A series that is not open yet.
+struct New {
+    key: Box<[u8]>,
+    family: Family,
+    labels: Labels,
+    value: f64,
+}
+
 /// What is known of one exporter's series.
 pub(super) struct Learner {
     shelf: Shelf,
@@ -50,8 +61,11 @@ pub(super) struct Learner {
     most: usize,
     known: HashMap<Box<[u8]>, Known>,
     round: u64,
-    /// Samples of this round that were not left out by relabelling.
-    taken: usize,
+    /// What the page in hand says of series that stand.
+    said: Vec<(Series, f64)>,
+    /// What it says of others: they are opened when the whole of it was read, or one that ends badly would open and close
+    /// thousands in each round.
+    new: Vec<New>,
     /// Digests of the series that were new since then.
     fresh: (Boot, HashSet<u64>),
     evictions: u64,
@@ -70,7 +84,8 @@ impl Learner {
             most: CHURN * settings.max_samples,
             known: HashMap::new(),
             round: 0,
-            taken: 0,
+            said: Vec::new(),
+            new: Vec::new(),
             fresh: Default::default(),
             counts: Counts::default(),
         }
@@ -79,7 +94,8 @@ impl Learner {
     /// A page has come.
     pub(super) fn begin(&mut self, now: Boot) {
         self.round += 1;
-        self.taken = 0;
+        self.said.clear();
+        self.new.clear();
         if now.since(self.fresh.0) >= DAY {
             self.fresh = (now, HashSet::new());
         }
@@ -90,25 +106,14 @@ impl Learner {
         }
     }
 
-    /// The series of a sample, opened if it is new; `None` where it is left out, which is counted.
-    pub(super) fn series(
-        &mut self,
-        sample: &Sample<'_>,
-        labels: &[(&str, Cow<'_, str>)],
-        declared: &Declared<'_>,
-    ) -> Option<Series> {
+    /// Takes a sample of the page, or leaves it out and counts that.
+    pub(super) fn take(&mut self, sample: &Sample<'_>, labels: &[(&str, Cow<'_, str>)], declared: &Declared<'_>) {
         if let Some(known) = self.known.get_mut(sample.series) {
             let twice = std::mem::replace(&mut known.round, self.round) == self.round;
             return match known.fate {
-                Fate::Dropped => {
-                    self.counts.dropped += 1;
-                    None
-                }
+                Fate::Dropped => self.counts.dropped += 1,
                 Fate::Taken(_) if twice => self.refuse(Refusal::Clash(Clash::Twice)),
-                Fate::Taken(series) => {
-                    self.taken += 1;
-                    Some(series)
-                }
+                Fate::Taken(series) => self.said.push((series, sample.value)),
             };
         }
         let pairs = labels.iter().map(|(name, value)| (*name, &**value));
@@ -119,47 +124,61 @@ impl Learner {
         };
         let Some(labels) = relabel::apply(&self.steps, sample.name, labels) else {
             self.counts.dropped += 1;
-            self.remember(sample, Fate::Dropped);
-            return None;
-        };
-        self.taken += 1;
-        if reserved(sample.name) {
-            return self.refuse(Refusal::Clash(Clash::Ours));
-        }
-        let digest = labels.with([(NAME, sample.name)]).digest();
-        if !self.fresh.1.contains(&digest) && self.fresh.1.len() >= self.most {
-            return self.refuse(Refusal::Churn);
-        }
-        match self.shelf.open(&declared.family(sample.name), labels, self.hold) {
-            Ok(series) => {
-                self.fresh.1.insert(digest);
-                self.remember(sample, Fate::Taken(series));
-                Some(series)
+            // Remembered to be quicker only.
+            if self.known.len() < self.most {
+                self.known.insert(sample.series.into(), Known { fate: Fate::Dropped, round: self.round });
             }
-            Err(clash) => self.refuse(Refusal::Clash(clash)),
-        }
-    }
-
-    /// Not remembered: the next page may find the name free.
-    fn refuse(&mut self, why: Refusal) -> Option<Series> {
-        self.counts.refused[why.index()] += 1;
-        None
-    }
-
-    fn remember(&mut self, sample: &Sample<'_>, fate: Fate) {
-        // Those left out are remembered to be quicker only.
-        if matches!(fate, Fate::Taken(_)) || self.known.len() < self.most {
-            self.known.insert(sample.series.into(), Known { fate, round: self.round });
-        }
+            return;
+        };
+        let family = declared.family(sample.name);
+        self.new.push(New { key: sample.series.into(), family, labels, value: sample.value });
     }
 
     /// Samples of the page that relabelling let through so far.
     pub(super) fn taken(&self) -> usize {
-        self.taken
+        self.said.len() + self.new.len()
     }
 
-    /// Closes the series that were not on the page.
-    pub(super) fn close_missing(&mut self) {
+    /// The page was read to its end: closes the series that were not on it, opens those that are new, and reports all.
+    pub(super) async fn finish(&mut self, report: &mut Report) {
+        self.close_missing();
+        for (series, value) in self.said.drain(..) {
+            report.said(series, value);
+        }
+        for (n, New { key, family, labels, value }) in std::mem::take(&mut self.new).into_iter().enumerate() {
+            if n % STRIDE == STRIDE - 1 {
+                tokio::task::yield_now().await;
+            }
+            match self.open(&family, labels) {
+                Ok(series) => {
+                    self.known.insert(key, Known { fate: Fate::Taken(series), round: self.round });
+                    report.said(series, value);
+                }
+                // Not remembered: the next page may find the name free.
+                Err(why) => self.refuse(why),
+            }
+        }
+    }
+
+    fn open(&mut self, family: &Family, labels: Labels) -> Result<Series, Refusal> {
+        if reserved(&family.name) {
+            return Err(Refusal::Clash(Clash::Ours));
+        }
+        // Another help is another row on file.
+        let digest = labels.with([(NAME, &*family.name), ("__help__", &*family.help)]).digest();
+        if !self.fresh.1.contains(&digest) && self.fresh.1.len() >= self.most {
+            return Err(Refusal::Churn);
+        }
+        let series = self.shelf.open(family, labels, self.hold).map_err(Refusal::Clash)?;
+        self.fresh.1.insert(digest);
+        Ok(series)
+    }
+
+    fn refuse(&mut self, why: Refusal) {
+        self.counts.refused[why.index()] += 1;
+    }
+
+    fn close_missing(&mut self) {
         let mut gone = Vec::new();
         self.known.retain(|_, known| {
             let here = known.round == self.round;

@@ -117,17 +117,13 @@ impl Watch {
 
     async fn round(&mut self, login: Option<&Login>) -> Report {
         let from = self.clock.boot();
-        // Everything is dated by its last byte, and nothing of the page stands before the whole of it was read.
-        let mut report = Report::new(Window { from, to: from });
-        let read = self.scrape(login, from, &mut report).await;
+        let read = self.scrape(login, from).await;
+        // Everything is dated by its last byte.
         let to = self.clock.boot();
-        report.taken.to = to;
+        let mut report = Report::new(Window { from, to });
         match &read {
-            Ok(_) => self.learner.close_missing(),
-            Err(_) => {
-                self.learner.clear();
-                report = Report::new(Window { from, to });
-            }
+            Ok(_) => self.learner.finish(&mut report).await,
+            Err(_) => self.learner.clear(),
         }
         self.tell(&read);
         let counts = self.learner.counts();
@@ -136,7 +132,7 @@ impl Watch {
         report
     }
 
-    async fn scrape(&mut self, login: Option<&Login>, now: Boot, report: &mut Report) -> Result<Read, Trouble> {
+    async fn scrape(&mut self, login: Option<&Login>, now: Boot) -> Result<Read, Trouble> {
         let mut page = Vec::new();
         let mut take = |bytes: &[u8]| page.extend_from_slice(bytes);
         let most = self.settings.max_bytes;
@@ -167,9 +163,7 @@ impl Watch {
                 Line::Help(name, text) => declared.help(name, text),
                 Line::Sample(sample) => {
                     samples += 1;
-                    if let Some(series) = self.learner.series(&sample, parser.labels(), &declared) {
-                        report.said(series, sample.value);
-                    }
+                    self.learner.take(&sample, parser.labels(), &declared);
                 }
             }
             if self.learner.taken() > most || samples.max(declared.families()) > BEFORE * most {

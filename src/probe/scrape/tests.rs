@@ -132,6 +132,8 @@ async fn a_page_that_cannot_be_had_whole_takes_everything_away_and_says_why() {
         (page(200, "a 1\nb 2\nc 3\nd 4\n"), "too_many_samples"),
         (page(200, "a 1\nb two\n"), "malformed"),
         (Ok(Page { media: Some("application/openmetrics-text"), ..page(200, "a 1\n").unwrap() }), "malformed"),
+        (page(200, &(0..31).map(|n| format!("# HELP m{n} x\n")).collect::<String>()), "too_many_samples"),
+        (Err(Reason::Redirect), "status"),
         (page(500, ""), "status"),
         (page(401, ""), "denied"),
     ] {
@@ -148,7 +150,7 @@ async fn a_page_that_cannot_be_had_whole_takes_everything_away_and_says_why() {
     let failures =
         |s: &Snapshot| rows(s).iter().filter(|(n, _)| n.starts_with("scrape_failures")).map(|(_, v)| v).sum::<f64>();
     let last = rig.next().await;
-    assert_eq!(failures(&last), 9.0);
+    assert_eq!(failures(&last), 11.0);
 }
 
 #[tokio::test]
