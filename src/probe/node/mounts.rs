@@ -96,6 +96,8 @@ pub static FAMILIES: &[Family] = &[
 struct Mount {
     /// The kernel's number for it: another one is mounted at the same place under another number.
     id: u32,
+    /// Major and minor number.
+    number: String,
     device: String,
     point: String,
     kind: String,
@@ -121,12 +123,35 @@ fn table(text: &str) -> Result<Vec<Mount>, Missed> {
     Ok(all)
 }
 
+/// The machine's mounts as far as we can see them, and how many we cannot.
+fn read(machine: &Machine) -> Result<(Vec<Mount>, usize), Missed> {
+    let own = machine.text(Under::Proc, "self/mountinfo");
+    // With hidepid we see no process but our own.
+    match machine.text(Under::Proc, "1/mountinfo") {
+        Ok(text) => visible(&text, own.ok().as_deref()),
+        Err(_) => visible(&own?, None),
+    }
+}
+
+/// By the mount table of the machine and our own: a sandbox (`ProtectHome=` and its like) may have put something else in
+/// the place of a mount, and its size is not that of the mount.
+fn visible(text: &str, own: Option<&str>) -> Result<(Vec<Mount>, usize), Missed> {
+    let mut mounts = table(text)?;
+    let all = mounts.len();
+    if let Some(own) = own.filter(|own| *own != text) {
+        let seen: HashMap<_, _> = own.lines().filter_map(mount).map(|mount| (mount.point, mount.number)).collect();
+        mounts.retain(|mount| seen.get(&mount.point) == Some(&mount.number));
+    }
+    let hidden = all - mounts.len();
+    Ok((mounts, hidden))
+}
+
 fn mount(line: &str) -> Option<Mount> {
     // Before the dash stand as many optional fields as the kernel likes.
     let (place, what) = line.split_once(" - ")?;
     let mut place = place.split(' ');
     let id = place.next()?.parse().ok()?;
-    let (point, options) = (plain(place.nth(3)?), place.next()?);
+    let (number, point, options) = (place.nth(1)?.to_owned(), plain(place.nth(1)?), place.next()?);
     let mut what = what.split(' ');
     let (kind, device, of_all) = (what.next()?, what.next()?, what.next()?);
     // Of this mount, or of the file system wherever it is mounted: as when the kernel met errors on the disk.
@@ -135,7 +160,7 @@ fn mount(line: &str) -> Option<Mount> {
     // Since Linux 6.15 ext4 has words of its own for it.
     let has = |options: &str, words: &[&str]| options.split(',').any(|option| words.contains(&option));
     let taken = !has(options, &["ro"]) && has(of_all, &["ro", "emergency_ro", "shutdown"]);
-    Some(Mount { id, device: device.to_owned(), point, kind: kind.to_owned(), read_only, taken })
+    Some(Mount { id, number, device: device.to_owned(), point, kind: kind.to_owned(), read_only, taken })
 }
 
 /// A path without the escapes that the kernel writes for what would break its line: `\040` for a blank.
@@ -176,24 +201,16 @@ impl Mounts {
         let from = self.clock.boot();
         let mut sheet = Sheet::new(self.clock.now().wall);
         let machine = self.machine.clone();
-        let read = move || {
-            // With hidepid, or without the right to see process 1, our own: a sandboxed unit may see fewer.
-            let text = match machine.text(Under::Proc, "1/mountinfo") {
-                Ok(text) => text,
-                Err(_) => machine.text(Under::Proc, "self/mountinfo")?,
-            };
-            table(&text)
-        };
         let mut missed = None;
-        let mut mounts = self.post.ask(LIMIT, read).await?.unwrap_or_else(|error| {
+        let (mut mounts, hidden) = self.post.ask(LIMIT, move || read(&machine)).await?.unwrap_or_else(|error| {
             missed = Some(error);
-            Vec::new()
+            Default::default()
         });
         // The threads that still hang at a mount that is gone take the place of others, lest there be ever more of them.
         self.posts.retain(|id, post| post.stuck() > 0 || mounts.iter().any(|mount| mount.id == *id));
         let gone = self.posts.keys().filter(|id| !mounts.iter().any(|mount| mount.id == **id)).count();
         let room = MOST.saturating_sub(gone);
-        sheet.left_out = mounts.len().saturating_sub(room);
+        sheet.left_out = hidden + mounts.len().saturating_sub(room);
         mounts.truncate(room);
         for mount in &mounts {
             let post = || Post::new("mount", self.clock.clone());
@@ -282,5 +299,18 @@ mod tests {
         let kept: Vec<_> = table(&text).unwrap().iter().map(|mount| mount.id).collect();
         assert_eq!(kept, [1, 3]);
         assert!(table("1 2 3\n").is_err());
+    }
+
+    #[test]
+    fn what_a_sandbox_put_something_else_over_is_left_out_and_counted() {
+        let table =
+            |home: &str| format!("1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 {home} / /home rw - ext4 /dev/sda2 rw\n");
+        let seen = |own: Option<&str>| {
+            let (mounts, hidden) = visible(&table("8:2"), own).unwrap();
+            (mounts.into_iter().map(|mount| mount.point).collect::<Vec<_>>().join(" "), hidden)
+        };
+        assert_eq!(seen(None), ("/ /home".to_owned(), 0));
+        assert_eq!(seen(Some(&table("8:2"))), ("/ /home".to_owned(), 0));
+        assert_eq!(seen(Some(&table("0:25"))), ("/".to_owned(), 1));
     }
 }
