@@ -11,6 +11,7 @@ pub mod ledger;
 pub mod memory;
 pub mod names;
 pub mod note;
+pub mod panel;
 pub mod reading;
 pub mod report;
 pub mod roster;

@@ -24,6 +24,7 @@ use crate::metric::desc::{Desc, Family};
 use crate::metric::histogram::Histogram;
 use crate::metric::ledger::Ledger;
 use crate::metric::memory::Memory;
+use crate::metric::panel::Panel;
 use crate::metric::report::{NoData, Report};
 use crate::metric::roster::{Camera, Roster};
 use crate::metric::shelf::Shelf;
@@ -47,6 +48,8 @@ pub struct Kind {
     pub families: &'static [Family],
     /// Its `rules.yml`, shipped as a Prometheus rule file.
     pub rules: &'static str,
+    /// What the dashboard shows of it.
+    pub panels: &'static [Panel],
     /// Reads one `[[key]]` table. Mistakes are collected by the table; `None` when it cannot be used.
     pub read: fn(&Table<'_>) -> Option<Target>,
 }

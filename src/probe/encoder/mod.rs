@@ -6,6 +6,7 @@ mod fault;
 mod growth;
 mod life;
 mod metrics;
+mod panels;
 mod settings;
 mod tally;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub static KIND: Kind = Kind {
     sample: include_str!("sample.toml"),
     families: metrics::FAMILIES,
     rules: include_str!("rules.yml"),
+    panels: panels::PANELS,
     read,
 };
 

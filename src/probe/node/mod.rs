@@ -19,6 +19,7 @@ mod mounts;
 mod netclass;
 mod netdev;
 mod netstat;
+mod panels;
 mod sheet;
 mod sockstat;
 mod stat;
@@ -50,6 +51,7 @@ pub static KIND: Kind = Kind {
     sample: include_str!("sample.toml"),
     families: &FAMILIES,
     rules: include_str!("rules.yml"),
+    panels: panels::PANELS,
     read: |_| None,
 };
 

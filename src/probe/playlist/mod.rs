@@ -5,6 +5,7 @@
 //! a round, and nobody else anything.
 
 mod metrics;
+mod panels;
 mod segment;
 mod settings;
 mod tally;
@@ -47,6 +48,7 @@ pub static KIND: Kind = Kind {
     sample: include_str!("sample.toml"),
     families: FAMILIES,
     rules: include_str!("rules.yml"),
+    panels: panels::PANELS,
     read: |table| {
         let settings = Settings::read(table)?;
         Some(Target {

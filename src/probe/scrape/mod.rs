@@ -5,6 +5,7 @@
 
 mod learn;
 mod metrics;
+mod panels;
 mod relabel;
 mod settings;
 
@@ -39,6 +40,7 @@ pub static KIND: Kind = Kind {
     sample: include_str!("sample.toml"),
     families: FAMILIES,
     rules: include_str!("rules.yml"),
+    panels: panels::PANELS,
     read: |table| {
         let settings = Settings::read(table)?;
         Some(Target {

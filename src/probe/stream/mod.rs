@@ -10,6 +10,7 @@ mod line;
 mod markers;
 mod metrics;
 mod notes;
+mod panels;
 mod presence;
 mod settings;
 mod watch;
@@ -28,6 +29,7 @@ pub static KIND: Kind = Kind {
     sample: include_str!("sample.toml"),
     families: metrics::FAMILIES,
     rules: include_str!("rules.yml"),
+    panels: panels::PANELS,
     read,
 };
 
