@@ -10,6 +10,7 @@ pub mod encoder;
 pub mod node;
 pub mod playlist;
 pub mod poll;
+pub mod recording;
 pub mod resource;
 pub mod scrape;
 pub mod stream;
@@ -56,8 +57,16 @@ pub struct Kind {
 }
 
 /// All probes. A new one is a folder and a line here.
-pub static KINDS: &[&Kind] =
-    &[&camera::KIND, &encoder::KIND, &node::KIND, &playlist::KIND, &scrape::KIND, &stream::KIND, &uplink::KIND];
+pub static KINDS: &[&Kind] = &[
+    &camera::KIND,
+    &encoder::KIND,
+    &node::KIND,
+    &playlist::KIND,
+    &recording::KIND,
+    &scrape::KIND,
+    &stream::KIND,
+    &uplink::KIND,
+];
 
 /// Makes a session and opens its series.
 pub type Open = Box<dyn FnOnce(&mut Kit) -> Box<dyn Session> + Send>;

@@ -7,6 +7,7 @@ pub mod control;
 mod datagram;
 pub mod feed;
 pub mod files;
+pub mod folders;
 pub mod inflow;
 pub mod listener;
 pub mod machine;
@@ -39,12 +40,14 @@ pub struct World {
     pub processes: Arc<dyn process::Processes>,
     /// `None` in a world that has no node of its own to look at.
     pub machine: Option<machine::Machine>,
+    pub folders: Arc<dyn folders::Folders>,
 }
 
 impl World {
     /// Every part scripted and silent, with the files of this machine; a test puts in what it is about.
     pub fn scripted(clock: Clock) -> World {
         World {
+            folders: Arc::new(folders::script::Script::new(clock.clone())),
             clock,
             boot_id: "scripted".into(),
             rtsp: Arc::new(rtsp::script::Script::default()),

@@ -19,6 +19,7 @@ mod packets;
 mod playlist;
 mod probing;
 mod reach;
+mod recording;
 mod rules;
 mod scrape;
 mod service;
