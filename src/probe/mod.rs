@@ -10,6 +10,7 @@ pub mod encoder;
 pub mod node;
 pub mod playlist;
 pub mod poll;
+pub mod resource;
 pub mod scrape;
 pub mod stream;
 pub mod uplink;

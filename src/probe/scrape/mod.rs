@@ -30,7 +30,7 @@ const ACCEPT: &str = "application/openmetrics-text;version=1.0.0,text/plain;vers
 /// A page may have this many times `max_samples` before relabelling, and as many families.
 const BEFORE: usize = 10;
 
-/// Lines that are read in one go, some 0.2 ms, before others get their turn: cameras share the thread.
+/// Lines that are read in one go, some 0.3 ms, before others get their turn: cameras share the thread.
 const STRIDE: usize = 500;
 
 pub static KIND: Kind = Kind {
@@ -46,7 +46,7 @@ pub static KIND: Kind = Kind {
         Some(Target {
             id: settings.id.clone(),
             settings: settings.text(),
-            secrets: settings.secrets(),
+            secrets: settings.resource.secrets(),
             roster: None,
             learns: settings.families.clone(),
             open: Box::new(|kit| Box::new(Watch::open(settings, kit))),
@@ -139,7 +139,7 @@ impl Watch {
         let mut take = |bytes: &[u8]| page.extend_from_slice(bytes);
         let most = self.settings.max_bytes;
         let ask = Ask {
-            url: &self.settings.url,
+            url: &self.settings.resource.url,
             login,
             range: None,
             accept: Some(ACCEPT),
@@ -213,7 +213,7 @@ impl Session for Watch {
 
     fn run<'a>(&'a mut self, tap: &'a Tap, quit: &'a Quit) -> Running<'a> {
         Box::pin(async move {
-            let login = match self.settings.login(&*self.world.files) {
+            let login = match self.settings.resource.login(&*self.world.files) {
                 Ok(login) => login,
                 Err(error) => {
                     self.locked_out(tap);
