@@ -14,6 +14,7 @@ mod encoder;
 mod encoding_story;
 mod faults;
 mod gst;
+mod node;
 mod packets;
 mod playlist;
 mod probing;
