@@ -8,7 +8,7 @@ use crate::daemon::assemble::{self, Fatal, Place};
 use crate::daemon::config::Refused;
 use crate::world::listener::Address;
 use crate::world::service::{self, Systemd};
-use crate::world::{World, broker, clock, feed, files, inflow, net, process, rtsp, worker};
+use crate::world::{World, broker, clock, feed, files, gpu, inflow, net, process, rtsp, worker};
 use clap::Args;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -64,6 +64,7 @@ pub(super) fn world() -> std::io::Result<World> {
     let world = World {
         net: Arc::new(net::Real::new(clock.clone())),
         processes: Arc::new(process::Real::new(clock.clone())),
+        gpus: Arc::new(gpu::Real::new(clock.clone())),
         clock,
         boot_id: service::boot_id()?.into(),
         rtsp: Arc::new(rtsp::line::Retina),

@@ -30,6 +30,9 @@ pub enum Unit {
     BitsPerSecond,
     PerSecond,
     Pixels,
+    Celsius,
+    Watts,
+    Hertz,
 }
 
 impl Unit {
@@ -44,6 +47,9 @@ impl Unit {
             Unit::BitsPerSecond => "bit/s",
             Unit::PerSecond => "1/s",
             Unit::Pixels => "pixels",
+            Unit::Celsius => "°C",
+            Unit::Watts => "watts",
+            Unit::Hertz => "hertz",
         }
     }
 }

@@ -12,3 +12,4 @@ pub mod memory;
 pub mod note;
 pub mod report;
 pub mod roster;
+pub mod uses;

@@ -6,6 +6,7 @@
 
 pub mod camera;
 pub mod encoder;
+pub mod gpu;
 pub mod playlist;
 pub mod poll;
 pub mod stream;
@@ -48,7 +49,8 @@ pub struct Kind {
 }
 
 /// All probes. A new one is a folder and a line here.
-pub static KINDS: &[&Kind] = &[&camera::KIND, &encoder::KIND, &playlist::KIND, &stream::KIND, &uplink::KIND];
+pub static KINDS: &[&Kind] =
+    &[&camera::KIND, &encoder::KIND, &gpu::KIND, &playlist::KIND, &stream::KIND, &uplink::KIND];
 
 /// Makes a session and opens its series.
 pub type Open = Box<dyn FnOnce(&mut Kit) -> Box<dyn Session> + Send>;

@@ -7,6 +7,7 @@ pub mod control;
 mod datagram;
 pub mod feed;
 pub mod files;
+pub mod gpu;
 pub mod inflow;
 pub mod listener;
 pub mod net;
@@ -36,6 +37,7 @@ pub struct World {
     pub worker: Arc<dyn worker::Spawn>,
     pub inflow: Arc<dyn inflow::Open>,
     pub processes: Arc<dyn process::Processes>,
+    pub gpus: Arc<dyn gpu::Gpus>,
 }
 
 impl World {
@@ -52,6 +54,7 @@ impl World {
             worker: Arc::new(worker::script::Script::default()),
             inflow: Arc::new(inflow::Script::default()),
             processes: Arc::new(process::Script::default()),
+            gpus: Arc::new(gpu::Script::default()),
         }
     }
 }
