@@ -70,6 +70,7 @@ print: ## rewrites the committed copies of what the program prints
 	target/debug/vedette print config > config/full.toml
 	target/debug/vedette print metrics > METRICS.md
 	target/debug/vedette print rules --dir config/rules
+	target/debug/vedette print dashboard > config/grafana/recording-node.json
 
 clean:
 	cargo clean

@@ -56,6 +56,11 @@ fn the_committed_metrics_page_is_the_printed_one() {
 }
 
 #[test]
+fn the_committed_dashboard_is_the_printed_one() {
+    same("config/grafana/recording-node.json", &printed("dashboard"));
+}
+
+#[test]
 fn the_committed_rule_files_are_the_printed_ones() {
     let dir = tempfile::tempdir().unwrap();
     assert!(vedette(&["print", "rules", "--dir", dir.path().to_str().unwrap()]).status.success());

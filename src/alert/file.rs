@@ -313,7 +313,7 @@ groups:
         expr: 1
 "#;
         let sheet = parse(text, "rules/a.yml", Compat::V3);
-        let exported = BTreeSet::from(["camera_fps".to_owned()]);
+        let exported = ["camera_fps"].into_iter().collect();
         let standings: Vec<_> = sheet.rules.iter().map(|r| Standing::of(r, &exported).to_string()).collect();
         assert_eq!(standings[..3], ["local", "foreign: names kube_pod_info, up", "unsupported: recording rule"]);
         assert_eq!(standings[3], "unsupported: selector {job=\"x\"} without a metric name");

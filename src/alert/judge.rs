@@ -8,6 +8,7 @@ use crate::metric::alarm::{Alarm, Stamp};
 use crate::metric::book::Series;
 use crate::metric::labels::Labels;
 use crate::metric::latest::Snapshot;
+use crate::metric::names::Names;
 use crate::query::{Expr, NAME, Point, Ring, STALE, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
@@ -75,7 +76,7 @@ pub struct Judge {
 
 impl Judge {
     /// `exported`: the names of all families that the configured box can export. `extra`: job and instance.
-    pub fn new(rules: Vec<Rule>, exported: &BTreeSet<String>, extra: Labels) -> Judge {
+    pub fn new(rules: Vec<Rule>, exported: &Names, extra: Labels) -> Judge {
         let posts: Vec<_> = rules.into_iter().map(|rule| Post::new(rule, exported)).collect();
         let ring = Ring::new(exprs(&posts));
         Judge {
@@ -170,7 +171,7 @@ impl Judge {
 
     /// Takes other rules, after a reload. Alarms of rules that stay (see [`Rule::same`]) go on; those of rules that went
     /// are resolved.
-    pub fn replace_rules(&mut self, rules: Vec<Rule>, exported: &BTreeSet<String>, stamp: &Stamp) -> Verdict {
+    pub fn replace_rules(&mut self, rules: Vec<Rule>, exported: &Names, stamp: &Stamp) -> Verdict {
         let mut former = std::mem::take(&mut self.posts);
         let mut changes = Changes::default();
         for rule in rules {
@@ -262,15 +263,7 @@ fn ends<'a>(series: impl IntoIterator<Item = &'a Labels>) -> impl Iterator<Item 
 /// The labels of a series as the central server would store them: `extra` over its own, which are renamed when they
 /// clash (`honor_labels: false`).
 fn dress(name: &str, labels: &Labels, extra: &Labels) -> Labels {
-    let renamed: Vec<_> = labels
-        .iter()
-        .map(|(name, value)| match extra.get(name) {
-            Some(_) => (format!("exported_{name}"), value),
-            None => (name.to_owned(), value),
-        })
-        .collect();
-    let all = renamed.iter().map(|(name, value)| (name.as_str(), *value));
-    Labels::new(all.chain(extra.iter()).chain([(NAME, name)]))
+    labels.under(extra).with([(NAME, name)])
 }
 
 fn exprs(posts: &[Post]) -> impl Iterator<Item = &Expr> {
@@ -286,7 +279,7 @@ fn owns(rule: &Rule, alarm: &Alarm) -> bool {
 }
 
 impl Post {
-    fn new(rule: Rule, exported: &BTreeSet<String>) -> Post {
+    fn new(rule: Rule, exported: &Names) -> Post {
         let standing = Standing::of(&rule, exported);
         Post { rule, standing, alarms: Alarms::default(), due: None, error: None, failures: 0, told: BTreeSet::new() }
     }

@@ -2,7 +2,7 @@
 
 use crate::alert::file::{Refusal, Rule};
 use crate::base::label::Label;
-use std::collections::BTreeSet;
+use crate::metric::names::Names;
 use std::fmt;
 
 /// Series that the judge itself makes; rules may name them.
@@ -22,8 +22,8 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// `exported`: the names of all families that the configured box can export.
-    pub fn of(rule: &Rule, exported: &BTreeSet<String>) -> Standing {
+    /// `exported`: the names of all series that the configured box can export.
+    pub fn of(rule: &Rule, exported: &Names) -> Standing {
         let expr = match &rule.body {
             Err(Refusal::Broken(what)) => return Standing::Broken(what.clone()),
             Err(Refusal::Unsupported(what)) => return Standing::Unsupported(what.clone()),
@@ -32,7 +32,7 @@ impl Standing {
         if let Some(nameless) = expr.selectors().find(|m| m.name().is_none()) {
             return Standing::Unsupported(format!("selector {nameless} without a metric name"));
         }
-        let here = |name: &&str| exported.contains(*name) || OWN.contains(name);
+        let here = |name: &&str| exported.has(name) || OWN.contains(name);
         let missing: Vec<String> = expr.names().into_iter().filter(|n| !here(n)).map(str::to_owned).collect();
         if missing.is_empty() { Standing::Local } else { Standing::Foreign(missing) }
     }

@@ -8,6 +8,7 @@ use crate::base::settings::{Mistake, Severity};
 use crate::daemon::catalogue;
 use crate::daemon::config::{self, Config, Refused};
 use crate::daemon::rules::Rules;
+use crate::metric::names::Names;
 use crate::query::Compat;
 use crate::world::files::Disk;
 use crate::world::listener::Gate;
@@ -50,7 +51,7 @@ impl Check {
         let mut findings = Findings::default();
         match &self.file {
             Some(path) => findings.configuration(path),
-            None => findings.rules(&self.rules, Compat::default(), true),
+            None => findings.rules(&self.rules, Compat::default(), &catalogue::names(true, &[])),
         }
         if self.json {
             println!("{}", serde_json::to_string_pretty(&findings.json())?);
@@ -68,7 +69,8 @@ impl Findings {
             Ok((config, warnings)) => {
                 self.mistakes.extend(warnings.into_iter().map(|m| (name.clone(), m)));
                 self.named_files(&config);
-                self.rules(&config.alerts.rules, config.alerts.compat, config.metrics.aliases);
+                let names = catalogue::names(config.metrics.aliases, &config.targets);
+                self.rules(&config.alerts.rules, config.alerts.compat, &names);
             }
             Err(Refused::Mistakes { mistakes, .. }) => {
                 self.mistakes.extend(mistakes.into_iter().map(|m| (name.clone(), m)));
@@ -95,8 +97,8 @@ impl Findings {
         }
     }
 
-    fn rules(&mut self, paths: &[PathBuf], compat: Compat, aliases: bool) {
-        self.rules = Some(Rules::read(&Disk, paths, compat, catalogue::names(aliases)));
+    fn rules(&mut self, paths: &[PathBuf], compat: Compat, names: &Names) {
+        self.rules = Some(Rules::read(&Disk, paths, compat, names));
     }
 
     fn bad(&self) -> bool {

@@ -1,16 +1,17 @@
 //! `vedette print`: what is said once in the code.
 
 use super::Outcome;
-use crate::daemon::catalogue;
+use crate::daemon::{catalogue, dashboard};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
-/// Print the full configuration, the metrics or the shipped rules
+/// Print the full configuration, the metrics, the shipped rules or the dashboard
 #[derive(Args)]
 #[command(after_help = "Examples:
   vedette print config > full.toml
   vedette print metrics --json | jq -r '.[].name'
-  vedette print rules --dir rules/")]
+  vedette print rules --dir rules/
+  vedette print dashboard > /etc/grafana/dashboards/recording-node.json")]
 pub(super) struct Print {
     what: What,
     /// For metrics: one JSON array of families
@@ -29,6 +30,8 @@ enum What {
     Metrics,
     /// The shipped Prometheus rules
     Rules,
+    /// The Grafana dashboard of one recording node
+    Dashboard,
 }
 
 impl Print {
@@ -37,6 +40,7 @@ impl Print {
             (What::Config, _) => print!("{}", catalogue::full_config()),
             (What::Metrics, _) if self.json => println!("{}", serde_json::to_string_pretty(&families())?),
             (What::Metrics, _) => print!("{}", catalogue::metrics_page()),
+            (What::Dashboard, _) => print!("{}", dashboard::print()),
             (What::Rules, None) => {
                 for (name, text) in catalogue::shipped() {
                     println!("# {name}.yml\n{}", text.trim_end());

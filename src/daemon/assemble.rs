@@ -147,12 +147,12 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
     let pulses = Pulses::default();
     let (book, ledger, roster) = (Book::default(), Ledger::default(), Roster::default());
     let dirs = store::Dirs { state: place.state_dir.clone(), runtime: place.runtime_dir.clone() };
-    let names = catalogue::names(config.metrics.aliases);
-    let rules = Rules::read(&*world.files, &config.alerts.rules, config.alerts.compat, names);
+    let names = catalogue::names(config.metrics.aliases, &config.targets);
+    let rules = Rules::read(&*world.files, &config.alerts.rules, config.alerts.compat, &names);
     rules.tell();
     let broken = Broken::open(&book);
     broken.note(&rules);
-    let mut judge = Judge::new(rules.all(), names, extra);
+    let mut judge = Judge::new(rules.all(), &names, extra);
     judge.hold(started.plus(settling(config.node.tick)));
     let stamp =
         |now: Now| Stamp { wall: now.wall, boot: now.boot, boot_id: world.boot_id.clone(), trusted: now.trusted };
@@ -193,7 +193,6 @@ pub async fn run(place: Place, world: World, hostname: &str, service: Arc<dyn Se
         reports: reports.clone(),
         latest: Latest::new(book.clone()),
         aliases: config.metrics.aliases.then(|| Aliases::new(book.clone())),
-        names,
         rule_meters: alert::Meters::open(&book, &judge),
         judge,
         alerts,
@@ -372,8 +371,8 @@ impl Parts {
                 if Known::of(&config) != self.config {
                     tracing::warn!("changes of [node], [web], [metrics] and [store] take effect at the next start");
                 }
-                let names = catalogue::names(self.config.metrics.aliases);
-                let rules = Rules::read(&*self.world.files, &config.alerts.rules, config.alerts.compat, names);
+                let names = catalogue::names(self.config.metrics.aliases, &config.targets);
+                let rules = Rules::read(&*self.world.files, &config.alerts.rules, config.alerts.compat, &names);
                 rules.tell();
                 self.broken.note(&rules);
                 if rules.broken() {
@@ -381,7 +380,7 @@ impl Parts {
                     self.tell(&[Word::Ready, Word::Status(self.summary())]);
                     return;
                 }
-                if self.orders.send(Order::Rules(rules.all())).await.is_err() {
+                if self.orders.send(Order::Rules(rules.all(), names)).await.is_err() {
                     tracing::error!("the hub is gone");
                 }
                 if std::mem::take(&mut self.unrestored) {

@@ -3,11 +3,10 @@
 use crate::alert;
 use crate::daemon::{aliases, hub, keeper, notes, process, rules};
 use crate::metric::desc::{Family, Kind};
-use crate::probe::KINDS;
+use crate::metric::names::Names;
+use crate::probe::{self, KINDS, Target};
 use crate::sink::{mqtt, page};
 use crate::store;
-use std::collections::BTreeSet;
-use std::sync::LazyLock;
 
 /// Sections of METRICS.md: what they are about, and their families.
 pub fn families() -> Vec<(&'static str, &'static [Family])> {
@@ -27,14 +26,13 @@ pub fn families() -> Vec<(&'static str, &'static [Family])> {
     probes.chain(own).collect()
 }
 
-/// Names of all families that this box exports, with or without its aliases: what a rule may name to be judged here.
-pub fn names(with_aliases: bool) -> &'static BTreeSet<String> {
-    static ALL: LazyLock<BTreeSet<String>> =
-        LazyLock::new(|| families().iter().flat_map(|(_, all)| all.iter().flat_map(Family::names)).collect());
-    static NATIVE: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
-        ALL.iter().filter(|n| !aliases::FAMILIES.iter().any(|f| f.names().contains(n))).cloned().collect()
-    });
-    if with_aliases { &ALL } else { &NATIVE }
+/// Names of all series that a box with these targets can export, with or without its aliases: what a rule may name to be
+/// judged here.
+pub fn names(with_aliases: bool, targets: &[(&'static probe::Kind, Target)]) -> Names {
+    let families = families().into_iter().flat_map(|(_, all)| all);
+    let alias = |f: &Family| aliases::FAMILIES.iter().any(|a| a.name == f.name);
+    let ours = families.filter(|f| with_aliases || !alias(f)).flat_map(Family::names);
+    ours.chain(targets.iter().flat_map(|(_, target)| target.learns.clone())).collect()
 }
 
 /// Every configuration key with its default, commented out.
@@ -74,6 +72,7 @@ pub fn metrics_page() -> String {
                 Kind::Gauge => "gauge",
                 Kind::Histogram => "histogram",
                 Kind::Info => "info",
+                Kind::Summary => "summary",
                 Kind::Unknown => "unknown",
             };
             let labels = match family.labels {
@@ -99,9 +98,10 @@ mod tests {
 
     #[test]
     fn a_box_without_aliases_has_all_names_but_theirs() {
-        let gone: Vec<_> = names(true).difference(names(false)).cloned().collect();
-        let mut aliases: Vec<_> = aliases::FAMILIES.iter().map(|f| f.name.to_string()).collect();
-        aliases.sort();
-        assert_eq!(gone, aliases);
+        let names = [true, false].map(|with_aliases| names(with_aliases, &[]));
+        let has = |name: &str| [0, 1].map(|n: usize| names[n].has(name));
+        assert_eq!(has("active_streams_count"), [true, false]);
+        assert_eq!(has("camera_fps"), [true, true]);
+        assert_eq!(has("redis_up"), [false, false]);
     }
 }

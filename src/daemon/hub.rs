@@ -15,12 +15,13 @@ use crate::metric::alarm::{Alarm, Message, Stamp};
 use crate::metric::book::{Book, Hold, Series};
 use crate::metric::desc::{Desc, Family, Unit};
 use crate::metric::latest::{Latest, Snapshot};
+use crate::metric::names::Names;
 use crate::metric::report::{NoData, Report};
 use crate::metric::roster::Roster;
 use crate::sink::mqtt::camera::Cameras;
 use crate::sink::mqtt::compose::Alerts;
 use crate::store::{Commit, Entry, Events, Store};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -91,8 +92,8 @@ pub fn settling(tick: Duration) -> Duration {
 
 /// What may be asked of a running hub.
 pub enum Order {
-    /// Judge by these rules from the next tick on.
-    Rules(Vec<Rule>),
+    /// Judge by these rules from the next tick on, on a box that has series of these names.
+    Rules(Vec<Rule>, Names),
     /// Alarms and retained states on file that were not known at the start; those already live are left alone.
     Restore(Vec<Alarm>, Vec<Message>),
     /// Keep cutting snapshots, and judge no more: the daemon stops looking, which is no news about anything.
@@ -111,8 +112,6 @@ pub struct Hub {
     pub latest: Latest,
     /// `None` where the configuration wants none.
     pub aliases: Option<Aliases>,
-    /// What rules may name.
-    pub names: &'static BTreeSet<String>,
     pub judge: Judge,
     pub rule_meters: alert::Meters,
     pub alerts: Alerts,
@@ -220,9 +219,9 @@ impl Hub {
 
     fn obey(&mut self, order: Order) {
         match order {
-            Order::Rules(rules) => {
+            Order::Rules(rules, names) => {
                 let stamp = self.stamp(self.clock.now());
-                let verdict = self.judge.replace_rules(rules, self.names, &stamp);
+                let verdict = self.judge.replace_rules(rules, &names, &stamp);
                 self.rule_meters.turn(&self.judge);
                 self.commit(verdict.changes, Vec::new());
             }

@@ -5,6 +5,7 @@ pub mod assemble;
 pub mod catalogue;
 pub mod config;
 mod couriers;
+pub mod dashboard;
 mod earlier;
 mod hub;
 mod keeper;

@@ -6,10 +6,10 @@ use crate::base::settings::{Mistake, Severity};
 use crate::daemon::config::RULES_DIR;
 use crate::metric::book::{Book, Hold, Series};
 use crate::metric::desc::{Desc, Family, Unit};
+use crate::metric::names::Names;
 use crate::metric::report::Report;
 use crate::query::Compat;
 use crate::world::files::{Files, Unreadable};
-use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -56,8 +56,8 @@ pub struct Rules {
 
 impl Rules {
     /// Reads files, and the `*.yml` and `*.yaml` files of directories.
-    /// `names` are the families that this box exports.
-    pub fn read(files: &dyn Files, paths: &[PathBuf], compat: Compat, names: &BTreeSet<String>) -> Rules {
+    /// `names` are the series that this box can export.
+    pub fn read(files: &dyn Files, paths: &[PathBuf], compat: Compat, names: &Names) -> Rules {
         let mut rules = Rules::default();
         for path in paths {
             let listed = match path.extension().is_some_and(|e| e == "yml" || e == "yaml") {
@@ -82,7 +82,7 @@ impl Rules {
         }
     }
 
-    fn rank(&mut self, names: &BTreeSet<String>) {
+    fn rank(&mut self, names: &Names) {
         let rules = self.sheets.iter().flat_map(|s| s.rules.iter());
         self.ranked = rules.map(|r| (r.clone(), Standing::of(r, names))).collect();
     }

@@ -1,9 +1,11 @@
 //! Where series are opened. Opening is the only way to grow, and happens at plan time, so cardinality is decided by the
-//! configuration; the one exception is a [`Slot`], which holds one info series whose labels may change.
+//! configuration; the exceptions are a [`Slot`], which holds one info series whose labels may change, and a
+//! [`Shelf`](crate::metric::shelf::Shelf), which holds a bounded number of series that other exporters tell of.
 
 use crate::metric::desc::{Desc, Family, PARTS};
 use crate::metric::histogram::{Histogram, le};
 use crate::metric::labels::Labels;
+use crate::metric::shelf::{Clash, Learned, shadows};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -19,7 +21,7 @@ pub enum Hold {
 
 /// One open series. Never reused within a process.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct Series(pub(crate) u32);
+pub struct Series(pub(crate) u64);
 
 /// One open info series whose variable labels are said with each reading.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
@@ -47,10 +49,11 @@ struct Inner {
     series: BTreeMap<Series, Arc<Meta>>,
     slots: BTreeMap<u32, SlotMeta>,
     /// Numbers given out so far.
-    series_made: u32,
+    series_made: u64,
     slots_made: u32,
     by_key: HashMap<(Arc<Family>, Labels), Series>,
     families: Vec<Arc<Family>>,
+    learned: Learned,
     version: u64,
 }
 
@@ -154,6 +157,16 @@ impl Book {
         all
     }
 
+    /// Opens a series of a family that is not ours.
+    pub(super) fn open_learned(&self, family: &Family, labels: Labels, hold: Hold) -> Result<Series, Clash> {
+        self.lock().open_learned(family, labels, hold)
+    }
+
+    /// Times that series of learned families were closed because a family of ours took their name.
+    pub(super) fn evictions(&self) -> u64 {
+        self.lock().learned.evictions
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(|e| e.into_inner())
     }
@@ -175,6 +188,38 @@ impl Inner {
         if let Some(series) = self.by_key.get(&key) {
             return *series;
         }
+        if self.learned.meets(&family) {
+            self.evict(&family);
+        }
+        self.add(family, labels, hold)
+    }
+
+    fn open_learned(&mut self, family: &Family, labels: Labels, hold: Hold) -> Result<Series, Clash> {
+        let family = match self.learned.known(family)? {
+            Some(family) => family,
+            // A family of ours without a series is out of use, and its name is free.
+            None if self.families.iter().any(|ours| Arc::strong_count(ours) > 1 && shadows(family, ours)) => {
+                return Err(Clash::Ours);
+            }
+            None => Arc::new(family.clone()),
+        };
+        if self.by_key.contains_key(&(family.clone(), labels.clone())) {
+            return Err(Clash::Twice);
+        }
+        self.learned.opened(&family);
+        Ok(self.add(family, labels, hold))
+    }
+
+    /// Closes what was learned under a name that is ours from now on.
+    fn evict(&mut self, ours: &Family) {
+        let learned = |meta: &&Arc<Meta>| meta.family.learned.is_some() && shadows(&meta.family, ours);
+        let gone: Vec<_> = self.series.values().filter(learned).map(|meta| meta.series).collect();
+        gone.into_iter().for_each(|series| self.close(series));
+        self.learned.evictions += 1;
+    }
+
+    fn add(&mut self, family: Arc<Family>, labels: Labels, hold: Hold) -> Series {
+        let key = (family.clone(), labels.clone());
         let series = Series(self.series_made);
         self.series_made += 1;
         self.series.insert(series, Arc::new(Meta { series, family, labels, hold }));
@@ -186,6 +231,7 @@ impl Inner {
     fn close(&mut self, series: Series) {
         if let Some(meta) = self.series.remove(&series) {
             self.by_key.remove(&(meta.family.clone(), meta.labels.clone()));
+            self.learned.closed(&meta.family);
             self.version += 1;
         }
     }

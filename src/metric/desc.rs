@@ -1,6 +1,7 @@
 //! What a family of series is: name, kind, unit, labels, help. Said once, here; page, METRICS.md and store print it.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// How a value behaves over time.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Hash)]
@@ -12,6 +13,8 @@ pub enum Kind {
     Histogram,
     /// Always 1; the labels carry the message. Exported with `_info`.
     Info,
+    /// Quantiles as another exporter reckons them, with the label `quantile`, and `_sum` and `_count`; we have none of our own.
+    Summary,
     /// Made elsewhere; nothing is known about its behaviour.
     Unknown,
 }
@@ -95,6 +98,7 @@ impl<const L: usize> Desc<L> {
             unit: self.unit,
             labels: &self.labels,
             help: Cow::Borrowed(self.help),
+            learned: None,
         }
     }
 }
@@ -108,6 +112,8 @@ pub struct Family {
     /// Empty for families learned at run time: their labels are whatever came.
     pub labels: &'static [&'static str],
     pub help: Cow<'static, str>,
+    /// Of a family learned at run time: its name, without what the names of the series of a histogram or summary end in.
+    pub learned: Option<Arc<str>>,
 }
 
 /// What the names of a histogram's series end in.
@@ -116,10 +122,21 @@ pub const PARTS: [&str; 3] = ["_bucket", "_sum", "_count"];
 impl Family {
     /// The family's name as TYPE and HELP tell it: that of a histogram's series is without their ending.
     pub fn stem(&self) -> &str {
-        match self.kind {
-            Kind::Histogram => PARTS.iter().find_map(|part| self.name.strip_suffix(part)).unwrap_or(&self.name),
+        match (&self.learned, self.kind) {
+            (Some(stem), _) => stem,
+            (None, Kind::Histogram) => PARTS.iter().find_map(|part| self.name.strip_suffix(part)).unwrap_or(&self.name),
             _ => &self.name,
         }
+    }
+
+    /// The name that OpenMetrics gives the family: without `_total` and `_info`.
+    pub fn root(&self) -> &str {
+        let end = match self.kind {
+            Kind::Counter => "_total",
+            Kind::Info => "_info",
+            _ => "",
+        };
+        self.stem().strip_suffix(end).unwrap_or(self.stem())
     }
 
     /// The names of its series.

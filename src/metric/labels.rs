@@ -41,6 +41,22 @@ impl Labels {
     pub fn only(&self, names: &[&str]) -> Labels {
         Labels(self.0.iter().filter(|(n, _)| names.contains(&&**n)).cloned().collect())
     }
+    /// These labels as a Prometheus server with `honor_labels: false` stores them under its target's: those stand, and
+    /// one of ours of the same name gets `exported_` in front, as often as it takes.
+    pub fn under(&self, target: &Labels) -> Labels {
+        if target.0.iter().all(|(name, _)| self.get(name).is_none()) {
+            return self.with(target.iter());
+        }
+        let mut all: Vec<(String, &str)> = Vec::new();
+        for (name, value) in self.iter() {
+            let mut free = name.to_owned();
+            while target.get(&free).is_some() || (free != name && self.get(&free).is_some()) {
+                free.insert_str(0, "exported_");
+            }
+            all.push((free, value));
+        }
+        Labels::new(all.iter().map(|(name, value)| (name.as_str(), *value)).chain(target.iter()))
+    }
     /// A stable 64-bit digest of names and values (FNV-1a), the same on every box and in every version.
     pub fn digest(&self) -> u64 {
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
@@ -94,5 +110,17 @@ mod tests {
         assert_eq!(labels.to_string(), r#"{a="x\"\\\n",b="3"}"#);
         assert_eq!(labels.without(&["a"]).to_string(), r#"{b="3"}"#);
         assert_eq!(Labels::default().to_string(), "");
+    }
+
+    #[test]
+    fn a_label_that_the_target_has_too_is_renamed_until_its_name_is_free() {
+        let target = Labels::new([("job", "box")]);
+        let under = |pairs: &[(&str, &str)]| Labels::new(pairs.iter().copied()).under(&target).to_string();
+        assert_eq!(under(&[("a", "1")]), r#"{a="1",job="box"}"#);
+        assert_eq!(under(&[("job", "1")]), r#"{exported_job="1",job="box"}"#);
+        assert_eq!(
+            under(&[("job", "1"), ("exported_job", "2")]),
+            r#"{exported_exported_job="1",exported_job="2",job="box"}"#
+        );
     }
 }

@@ -56,12 +56,15 @@ impl Latest {
     }
 
     /// Takes a report in. A reading without a number removes the series and is counted by its reason.
-    /// Numbers that are not finite are counted as malformed: the only NaN on file is the stale marker.
+    /// Numbers that are not finite are counted as malformed, unless another exporter says them.
     pub fn apply(&mut self, report: &Report) {
         let at = report.taken.to;
         for row in &report.rows {
             match row {
                 Row::Value(series, Ok(value)) if value.is_finite() => {
+                    self.entries.insert(*series, Entry { value: *value, at });
+                }
+                Row::Said(series, value) => {
                     self.entries.insert(*series, Entry { value: *value, at });
                 }
                 Row::Value(series, Ok(_)) => self.withdraw(*series, NoData::Malformed),

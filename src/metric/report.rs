@@ -54,6 +54,7 @@ pub type Reading = Result<f64, NoData>;
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) enum Row {
     Value(Series, Reading),
+    Said(Series, f64),
     Info(Slot, Option<Vec<String>>),
 }
 
@@ -77,6 +78,11 @@ impl Report {
     /// A number we have.
     pub fn value(&mut self, series: Series, value: f64) -> &mut Self {
         self.reading(series, Ok(value))
+    }
+    /// A number as another exporter says it: also NaN and the infinities, which are its words and no failure of ours.
+    pub fn said(&mut self, series: Series, value: f64) -> &mut Self {
+        self.rows.push(Row::Said(series, value));
+        self
     }
     /// A number, or the reason why it leaves the page.
     pub fn reading(&mut self, series: Series, reading: Reading) -> &mut Self {

@@ -9,6 +9,8 @@ pub mod encoder;
 pub mod gpu;
 pub mod playlist;
 pub mod poll;
+pub mod resource;
+pub mod scrape;
 pub mod stream;
 pub mod uplink;
 
@@ -22,8 +24,10 @@ use crate::metric::desc::{Desc, Family};
 use crate::metric::histogram::Histogram;
 use crate::metric::ledger::Ledger;
 use crate::metric::memory::Memory;
+use crate::metric::panel::Panel;
 use crate::metric::report::{NoData, Report};
 use crate::metric::roster::{Camera, Roster};
+use crate::metric::shelf::Shelf;
 use crate::world::World;
 use std::future::Future;
 use std::pin::Pin;
@@ -44,13 +48,15 @@ pub struct Kind {
     pub families: &'static [Family],
     /// Its `rules.yml`, shipped as a Prometheus rule file.
     pub rules: &'static str,
+    /// What the dashboard shows of it.
+    pub panels: &'static [Panel],
     /// Reads one `[[key]]` table. Mistakes are collected by the table; `None` when it cannot be used.
     pub read: fn(&Table<'_>) -> Option<Target>,
 }
 
 /// All probes. A new one is a folder and a line here.
 pub static KINDS: &[&Kind] =
-    &[&camera::KIND, &encoder::KIND, &gpu::KIND, &playlist::KIND, &stream::KIND, &uplink::KIND];
+    &[&camera::KIND, &encoder::KIND, &gpu::KIND, &playlist::KIND, &scrape::KIND, &stream::KIND, &uplink::KIND];
 
 /// Makes a session and opens its series.
 pub type Open = Box<dyn FnOnce(&mut Kit) -> Box<dyn Session> + Send>;
@@ -65,6 +71,8 @@ pub struct Target {
     pub secrets: Vec<std::path::PathBuf>,
     /// What other probes must know of it.
     pub roster: Option<Camera>,
+    /// Names of series that it may bring beside the families of its kind, for rules; a `*` at the end stands for anything.
+    pub learns: Vec<String>,
     /// Makes the work. Called once, after the whole configuration was found valid.
     pub open: Open,
 }
@@ -80,12 +88,15 @@ pub struct Kit {
     remembered: Option<String>,
     opened: Vec<Series>,
     slots: Vec<Slot>,
+    shelf: Shelf,
 }
 
 impl Kit {
     pub fn new(world: World, book: Book, roster: Roster, ledger: Ledger) -> Self {
         let (clock, cues) = (world.clock.clone(), roster.cues().clone());
-        Kit { clock, world, roster, ledger, cues, book, remembered: None, opened: Vec::new(), slots: Vec::new() }
+        let shelf = Shelf::new(book.clone());
+        let (opened, slots) = (Vec::new(), Vec::new());
+        Kit { clock, world, roster, ledger, cues, book, remembered: None, opened, slots, shelf }
     }
     /// Says what the target remembered last: see [`Report::remember`].
     pub fn remind(&mut self, text: Option<String>) {
@@ -116,6 +127,10 @@ impl Kit {
         self.opened.extend(series);
         histogram
     }
+    /// Where series go that are not known before they come.
+    pub fn shelf(&self) -> Shelf {
+        self.shelf.clone()
+    }
     fn open<const L: usize>(&mut self, desc: &'static Desc<L>, values: [&str; L], hold: Hold) -> Series {
         let series = self.book.open(desc, values, hold);
         self.opened.push(series);
@@ -124,6 +139,7 @@ impl Kit {
     /// Closes everything that was opened through this kit.
     pub fn close(self) {
         self.book.close(&self.opened, &self.slots);
+        self.shelf.clear();
     }
 }
 

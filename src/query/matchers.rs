@@ -108,8 +108,11 @@ impl fmt::Display for Matchers {
     }
 }
 
-/// Compiles a Go (RE2) expression, anchored at both ends as PromQL demands.
-pub(crate) fn anchored(pattern: &str, compat: Compat) -> Result<Regex, Refused> {
+/// Compiles a Go (RE2) expression, anchored at both ends as PromQL and relabelling demand.
+///
+/// # Errors
+/// Go refuses it too, or Rust's dialect cannot say it.
+pub fn anchored(pattern: &str, compat: Compat) -> Result<Regex, Refused> {
     let body = from_go(pattern)?;
     let flags = match compat {
         Compat::V2 => "",

@@ -16,7 +16,7 @@ mod plan;
 mod quantile;
 mod ring;
 
-pub use matchers::Matchers;
+pub use matchers::{Matchers, anchored};
 pub use ring::{Held, Ring};
 
 use crate::metric::labels::Labels;

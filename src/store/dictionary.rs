@@ -40,6 +40,7 @@ pub fn kind_code(kind: Kind) -> u8 {
         Kind::Info => 2,
         Kind::Unknown => 3,
         Kind::Histogram => 4,
+        Kind::Summary => 5,
     }
 }
 
@@ -49,6 +50,7 @@ pub fn kind_of(code: u8) -> Kind {
         1 => Kind::Gauge,
         2 => Kind::Info,
         4 => Kind::Histogram,
+        5 => Kind::Summary,
         _ => Kind::Unknown,
     }
 }

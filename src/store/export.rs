@@ -5,6 +5,7 @@
 
 use crate::base::clock::Wall;
 use crate::metric::desc::Kind;
+use crate::metric::labels::Labels;
 use crate::store::dictionary::Named;
 use crate::store::frame::Cell;
 use crate::store::read::{Past, Place, ReadError, Span};
@@ -39,7 +40,7 @@ pub enum ExportError {
 }
 
 /// Writes every sample of `span` to `out`, by family, then series, then time, in seconds with milliseconds. `extra`
-/// labels (job, instance) are put over those of each series. Stale markers have no place in the format and are left out,
+/// labels (job, instance) are put over those of each series, as a server that scrapes us would. Stale markers have no place in the format and are left out,
 /// and so is what has no trusted time,
 /// unless `untrusted` takes the box's own clock for it. `progress` gets frames read and frames to read in all.
 ///
@@ -53,6 +54,7 @@ pub fn export(
     out: &mut dyn Write,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Summary, ExportError> {
+    let extra = Labels::new(extra.iter().copied());
     let mut past = Past::open(dirs)?;
     if untrusted {
         past.believe();
@@ -64,7 +66,7 @@ pub fn export(
     let mut series: Vec<(u32, &Named, String)> = past
         .series()
         .filter(|(number, _)| counts.contains_key(number))
-        .map(|(number, named)| (number, named, named.labels.with(extra.iter().copied()).to_string()))
+        .map(|(number, named)| (number, named, named.labels.under(&extra).to_string()))
         .collect();
     series.sort_by(|a, b| (&a.1.name, &a.2).cmp(&(&b.1.name, &b.2)));
     summary.series = series.len() as u64;
@@ -188,7 +190,7 @@ fn write_family(named: &Named, out: &mut dyn Write) -> std::io::Result<()> {
         Kind::Gauge => (Some(&*named.name), "gauge"),
         // The format wants the series of a histogram together for each time, and ours stand one after another. The types
         // are for people; a block has none.
-        Kind::Histogram | Kind::Unknown => (None, "unknown"),
+        Kind::Histogram | Kind::Summary | Kind::Unknown => (None, "unknown"),
     };
     let (name, kind) = name.map_or((&*named.name, "unknown"), |name| (name, kind));
     writeln!(out, "# TYPE {name} {kind}")?;

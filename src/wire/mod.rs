@@ -1,5 +1,6 @@
 //! Floor 1. Bytes into facts: pure, without I/O, clocks or allocation per packet; fuzzed and benched.
 
+pub mod exposition;
 pub mod fflog;
 pub mod h26x;
 pub mod hls;

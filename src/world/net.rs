@@ -132,6 +132,8 @@ pub struct Ask<'a> {
     pub login: Option<&'a Login>,
     /// First byte and number of bytes wanted (RFC 9110 section 14.2); a server may send all the same.
     pub range: Option<(u64, u64)>,
+    /// What may come (RFC 9110 section 12.5.1); nothing is said when it does not matter.
+    pub accept: Option<&'static str>,
     /// Body bytes taken at most.
     pub most: u64,
     /// For everything together.
@@ -163,6 +165,8 @@ pub struct Phases {
 pub struct Fetched {
     /// The body was taken only when this is 200 to 299.
     pub status: u16,
+    /// `Content-Type`.
+    pub media: Option<String>,
     /// Body bytes taken.
     pub bytes: u64,
     /// The body ended within `most`.

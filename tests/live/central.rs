@@ -3,10 +3,13 @@
 
 use crate::support::fake_camera::{FakeCamera, Fault};
 use crate::support::prometheus::{Prometheus, promtool};
+use crate::support::ts::send::free_udp_port;
 use crate::support::vedette::{START, Vedette};
 use crate::support::wait;
+use serde_json::Value;
 use std::process::Command;
 use std::time::Duration;
+use vedette::query::{Compat, Expr};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -101,4 +104,42 @@ fn the_page_is_served_at_once_while_a_camera_accepts_and_says_nothing() {
     wait("the call to the camera", SOON, || (mute.connections() > 0).then_some(()));
     assert_eq!(vedette.value("camera_connection_status{camera_id=\"mute\"}"), Some(0.0));
     vedette.wait_value("camera_disconnects_total{camera_id=\"mute\",reason=\"timeout\"}", SOON, |v| v >= 1.0);
+}
+
+#[test]
+fn every_query_of_the_dashboard_is_answered_by_a_prometheus_that_scrapes_the_daemon() {
+    let good = FakeCamera::start(Fault::None);
+    let mut vedette = Vedette::new(&format!(
+        "[node]\ntick = \"1s\"\n[[camera]]\nid = \"good\"\nurl = \"{}\"\n[[uplink]]\nid = \"central\"\nscraped = true\n\
+         [[stream]]\nid = \"out\"\nurl = \"udp://127.0.0.1:{}\"\n\
+         [[playlist]]\nid = \"web\"\nurl = \"http://127.0.0.1:9/index.m3u8\"\n\
+         [[encoder]]\nid = \"good\"\nkind = \"ffmpeg\"\nprogress = \"udp://127.0.0.1:{}\"\noutput = \"/no/such\"\n",
+        good.url(),
+        free_udp_port(),
+        free_udp_port()
+    ));
+    vedette.start();
+    let prometheus = Prometheus::start(&Prometheus::job("vedette", vedette.port, ""), &[]);
+    prometheus.value("camera_fps{camera_id=\"good\"}", SOON, |fps| fps > 20.0);
+    // Two scrapes for rates.
+    prometheus.value("min(count_over_time(uplink_check_up[20s]))", SOON, |scrapes| scrapes >= 3.0);
+
+    let dashboard: Value = serde_json::from_str(include_str!("../../config/grafana/recording-node.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap().iter();
+    let targets = panels.flat_map(|panel| panel["targets"].as_array().into_iter().flatten());
+    let queries: Vec<_> = targets.map(|target| target["expr"].as_str().unwrap()).collect();
+    assert!(queries.len() > 20);
+    let (mut drawn, page) = (0, vedette.page());
+    for query in queries {
+        let instance = format!("127.0.0.1:{}", vedette.port);
+        let query = query.replace("$instance", &instance).replace("$__rate_interval", "20s");
+        // What is only worth drawing when it happens need not happen here.
+        let bare = query.trim_end_matches(" > 0").trim_end_matches(" == 1");
+        let expr = Expr::parse(bare, Compat::V3).unwrap();
+        let here = expr.names().into_iter().all(|name| page.contains(&format!("\n{name}{{")));
+        drawn += usize::from(here);
+        assert!(prometheus.query(&query).len() <= prometheus.query(bare).len());
+        assert!(!here || !prometheus.query(bare).is_empty(), "{query} has no answer");
+    }
+    assert!(drawn > 15, "{drawn}");
 }

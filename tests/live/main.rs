@@ -20,6 +20,7 @@ mod playlist;
 mod probing;
 mod reach;
 mod rules;
+mod scrape;
 mod service;
 mod store;
 mod story;

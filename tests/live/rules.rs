@@ -1,7 +1,6 @@
 //! Our rules against Prometheus' own promtool: what a rule file may say, how templates expand, and how alarms live.
 
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -279,7 +278,7 @@ fn alarms_live_as_in_prometheus_at_every_step_of_random_traces() {
     assert_eq!(sheet.faults, []);
     let book = Book::default();
     let mut latest = Latest::new(book.clone());
-    let mut judge = Judge::new(sheet.rules, &BTreeSet::from(["m".to_owned()]), Labels::default());
+    let mut judge = Judge::new(sheet.rules, &["m"].into_iter().collect(), Labels::default());
     let open = |n: usize| book.open(&M, [&n.to_string()], Hold::Own);
     let series: Vec<Series> = (0..traces.len()).map(open).collect();
     let (mut expected, mut count) = (Vec::new(), 0);

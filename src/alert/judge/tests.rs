@@ -36,8 +36,8 @@ fn rules(lines: &[&str]) -> Vec<Rule> {
     sheet.rules
 }
 
-fn exported() -> BTreeSet<String> {
-    ["camera_fps", "camera_last_frame_timestamp", "camera_lost_total"].map(str::to_owned).into()
+fn exported() -> Names {
+    ["camera_fps", "camera_last_frame_timestamp", "camera_lost_total"].into_iter().collect()
 }
 
 impl Stage {

@@ -78,7 +78,10 @@ async fn a_fallen_session_takes_back_what_it_told_a_reload_ends_its_wait_and_rec
     let target = || {
         let log = log.clone();
         let open: probe::Open = Box::new(|_kit| Box::new(Moody(log)));
-        (&probe::camera::KIND, Target { id: "yard".into(), settings: "".into(), secrets: vec![], roster: None, open })
+        (
+            &probe::camera::KIND,
+            Target { id: "yard".into(), settings: "".into(), secrets: vec![], roster: None, learns: vec![], open },
+        )
     };
     let mut keeper = Keeper::new(sim.clock(), Tap::new(Ring::new(100), Memory::default()));
     keeper.keep(vec![target()], kit).await;

@@ -1,6 +1,7 @@
 //! Cameras over RTSP: connection, frame rate, bit rate, loss, keyframes, from the packets alone; nothing is decoded.
 
 mod metrics;
+mod panels;
 mod settings;
 mod tally;
 #[cfg(test)]
@@ -19,6 +20,7 @@ pub static KIND: Kind = Kind {
     sample: include_str!("sample.toml"),
     families: metrics::FAMILIES,
     rules: include_str!("rules.yml"),
+    panels: panels::PANELS,
     read,
 };
 
@@ -29,6 +31,7 @@ fn read(table: &Table<'_>) -> Option<Target> {
         settings: plan.text(),
         secrets: plan.secrets(),
         roster: Some(plan.camera()),
+        learns: Vec::new(),
         open: Box::new(move |kit| Box::new(Watch::new(plan, kit))),
     })
 }

@@ -7,6 +7,7 @@ mod gpu;
 mod growth;
 mod life;
 mod metrics;
+mod panels;
 mod settings;
 mod tally;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub static KIND: Kind = Kind {
     sample: include_str!("sample.toml"),
     families: metrics::FAMILIES,
     rules: include_str!("rules.yml"),
+    panels: panels::PANELS,
     read,
 };
 
@@ -36,6 +38,7 @@ fn read(table: &Table<'_>) -> Option<Target> {
         settings: format!("{plan:?}"),
         secrets: Vec::new(),
         roster: None,
+        learns: Vec::new(),
         open: Box::new(move |kit| Box::new(Watch::new(plan, kit))),
     })
 }

@@ -1,6 +1,7 @@
 //! The GPU probe: is each card there, cool, whole and unthrottled, and is there room for one more encoder?
 
 mod metrics;
+mod panels;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ pub static KIND: Kind = Kind {
     sample: include_str!("sample.toml"),
     families: metrics::FAMILIES,
     rules: include_str!("rules.yml"),
+    panels: panels::PANELS,
     read: |table| {
         let settings = settings::read(table)?;
         Some(Target {
@@ -28,6 +30,7 @@ pub static KIND: Kind = Kind {
             settings: format!("{settings:?}"),
             secrets: Vec::new(),
             roster: None,
+            learns: Vec::new(),
             open: Box::new(|kit| {
                 let pace = Pace { every: settings.every, limit: LIMIT };
                 Box::new(Polled::new("gpu", pace, kit.clock.clone(), Watch::open(settings, kit)))

@@ -5,6 +5,7 @@
 //! a round, and nobody else anything.
 
 mod metrics;
+mod panels;
 mod segment;
 mod settings;
 mod tally;
@@ -47,13 +48,15 @@ pub static KIND: Kind = Kind {
     sample: include_str!("sample.toml"),
     families: FAMILIES,
     rules: include_str!("rules.yml"),
+    panels: panels::PANELS,
     read: |table| {
         let settings = Settings::read(table)?;
         Some(Target {
             id: settings.id.clone(),
             settings: settings.text(),
-            secrets: settings.secrets(),
+            secrets: settings.resource.secrets(),
             roster: None,
+            learns: Vec::new(),
             open: Box::new(|kit| Box::new(Watch::open(settings, kit))),
         })
     },
@@ -105,7 +108,7 @@ impl Watch {
     /// token in them change, and what was learned of the stream stands.
     async fn find(&mut self, login: Option<&Login>) -> Result<(), Why> {
         let net = self.world.net.clone();
-        let home = self.settings.url.clone();
+        let home = self.settings.resource.url.clone();
         let hands = Hands { net: &*net, clock: &self.clock, home: &home, login, timeout: self.settings.timeout };
         let (text, fetched) = hands.playlist(&home).await?;
         let (listed, urls) = match parse(&text).map_err(|_| Why::Unreadable)? {
@@ -147,7 +150,7 @@ impl Watch {
         }
         self.lost = false;
         let net = self.world.net.clone();
-        let (clock, home) = (self.clock.clone(), self.settings.url.clone());
+        let (clock, home) = (self.clock.clone(), self.settings.resource.url.clone());
         let hands = Hands { net: &*net, clock: &clock, home: &home, login, timeout: self.settings.timeout };
         let looks = join_all(self.variants.iter_mut().map(|variant| variant.look(&hands))).await;
         self.report(from, looks, None)
@@ -274,7 +277,7 @@ impl Session for Watch {
 
     fn run<'a>(&'a mut self, tap: &'a Tap, quit: &'a Quit) -> Running<'a> {
         Box::pin(async move {
-            let login = match self.settings.login(&*self.world.files) {
+            let login = match self.settings.resource.login(&*self.world.files) {
                 Ok(login) => login,
                 Err(error) => {
                     self.withdraw(tap);

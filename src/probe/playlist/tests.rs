@@ -78,7 +78,7 @@ fn serve(net: &Script, path: &str, body: impl Into<Vec<u8>>) {
 
 fn slow(net: &Script, path: &str, body: impl Into<Vec<u8>>, took: Duration) {
     let body = body.into().into();
-    net.page(&format!("http://origin/live/{path}"), Ok(Page { status: 200, body, took }));
+    net.page(&format!("http://origin/live/{path}"), Ok(Page { status: 200, body, took, ..Page::default() }));
 }
 
 /// A live playlist of five six-second segments, which are served too; `tags` stand before the last.
@@ -156,7 +156,10 @@ async fn what_cannot_be_read_leaves_the_page_and_its_reason_is_counted() {
     ];
     for (status, body, reason) in broken {
         let took = Duration::ZERO;
-        net.page(HOME, status.map(|status| Page { status, body: body.as_bytes().to_vec().into(), took }));
+        net.page(
+            HOME,
+            status.map(|status| Page { status, body: body.as_bytes().to_vec().into(), took, ..Page::default() }),
+        );
         let page = rig.after(6.0).await;
         assert_eq!(page["hls_up"], 0.0, "{reason}");
         assert!(page[&failures("playlist", reason)] >= 1.0, "{reason}");
@@ -173,7 +176,10 @@ async fn a_segment_that_does_not_come_is_counted_and_the_playlist_stands() {
     let mut rig = rig("", &net);
     rig.page().await;
     live(&net, "index.m3u8", 6, "");
-    net.page("http://origin/live/10.ts", Ok(Page { status: 404, body: Vec::new().into(), took: Duration::ZERO }));
+    net.page(
+        "http://origin/live/10.ts",
+        Ok(Page { status: 404, body: Vec::new().into(), took: Duration::ZERO, ..Page::default() }),
+    );
     let page = rig.after(6.0).await;
     assert_eq!((page["hls_up"], page["hls_segments_total{fate=\"failed\"}"]), (1.0, 1.0));
     assert_eq!(page[&failures("segment", "not_found")], 1.0);
@@ -206,7 +212,10 @@ async fn the_variants_of_a_master_playlist_are_watched_as_configured() {
     assert_eq!((page["hls_up"], page["hls_variants{state=\"answering\"}"]), (1.0, 2.0));
     serve(&net, "index.m3u8", master.replace("hd.m3u8", "hd.m3u8?token=2"));
     live(&net, "hd.m3u8?token=2", 6, "");
-    net.page("http://origin/live/hd.m3u8", Ok(Page { status: 403, body: Vec::new().into(), took: Duration::ZERO }));
+    net.page(
+        "http://origin/live/hd.m3u8",
+        Ok(Page { status: 403, body: Vec::new().into(), took: Duration::ZERO, ..Page::default() }),
+    );
     assert_eq!(all.after(6.0).await["hls_up"], 0.0);
     let page = all.after(6.0).await;
     assert_eq!((page["hls_up"], page["hls_media_sequence"]), (1.0, 10.0), "a new token is found where the old one was");

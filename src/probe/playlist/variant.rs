@@ -33,7 +33,7 @@ impl<'a> Hands<'a> {
         'a: 'u,
     {
         let login = self.login.filter(|_| at_home(self.home, url));
-        Ask { url, login, range: None, most, bound }
+        Ask { url, login, range: None, accept: None, most, bound }
     }
 
     /// The text of a playlist, and where it came from.

@@ -10,6 +10,7 @@ mod line;
 mod markers;
 mod metrics;
 mod notes;
+mod panels;
 mod presence;
 mod settings;
 mod watch;
@@ -28,6 +29,7 @@ pub static KIND: Kind = Kind {
     sample: include_str!("sample.toml"),
     families: metrics::FAMILIES,
     rules: include_str!("rules.yml"),
+    panels: panels::PANELS,
     read,
 };
 
@@ -38,6 +40,7 @@ fn read(table: &Table<'_>) -> Option<Target> {
         settings: plan.text(),
         secrets: Vec::new(),
         roster: None,
+        learns: Vec::new(),
         open: Box::new(move |kit| match plan.origin.clone() {
             Origin::Rtmp(url) => Box::new(Frames::new(plan, url, kit)),
             Origin::Feed(_) | Origin::Srt(_) => Box::new(Watch::new(plan, kit)),

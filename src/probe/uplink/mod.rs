@@ -4,6 +4,7 @@
 //! decide `uplink_up`; the kernel's word on route and carrier, DNS, brokers and scrapers tell where to look.
 
 mod metrics;
+mod panels;
 mod round;
 mod settings;
 
@@ -26,6 +27,7 @@ pub static KIND: Kind = Kind {
     sample: include_str!("sample.toml"),
     families: FAMILIES,
     rules: include_str!("rules.yml"),
+    panels: panels::PANELS,
     read: |table| {
         let settings = settings::read(table)?;
         Some(Target {
@@ -33,6 +35,7 @@ pub static KIND: Kind = Kind {
             settings: format!("{settings:?}"),
             secrets: Vec::new(),
             roster: None,
+            learns: Vec::new(),
             open: Box::new(|kit| Box::new(Uplink::open(settings, kit))),
         })
     },

@@ -51,7 +51,7 @@ pub fn print(snapshot: &Arc<Snapshot>, format: Format) -> String {
     let mut page = String::with_capacity(snapshot.rows.len() * LINE);
     match format {
         Format::OpenMetrics => openmetrics::encode(snapshot, &mut page),
-        Format::Text => text::encode(snapshot, &mut page),
+        Format::Text => text::encode(snapshot.rows.iter().collect(), text::head, &mut page),
     }
     .expect("writing to a String cannot fail");
     page

@@ -34,6 +34,7 @@ fn snapshot() -> Arc<Snapshot> {
         unit: Unit::Count,
         labels: &[],
         help: Cow::Borrowed("Made\nelsewhere."),
+        learned: Some(name.into()),
     };
     add(&FPS.family(), &[("camera_id", "gate")], 12.5);
     add(&FPS.family(), &[("camera_id", "yard \\ \"north\"\n")], 1e21);
@@ -146,21 +147,21 @@ camera_fps{camera_id="yard \\ \"north\"\n"} 1e21
 # HELP camera_frames Frames seen.
 # TYPE camera_frames counter
 camera_frames_total{camera_id="gate"} 1234567.0
+# HELP vedette_ticks Ticks.
+# TYPE vedette_ticks counter
+vedette_ticks_total 0.0
 # HELP foreign Made\nelsewhere.
 # TYPE foreign unknown
-foreign{a="b",c="d"} -inf
+foreign{a="b",c="d"} -Inf
 # HELP odd_counter Made\nelsewhere.
 # TYPE odd_counter unknown
-odd_counter 1e-7
+odd_counter 1e-07
 # HELP odd Made\nelsewhere.
 # TYPE odd info
 odd_info{version="1"} 1
 # HELP oddity Made\nelsewhere.
-# TYPE oddity gauge
-oddity{version="1"} 1.0
-# HELP vedette_ticks Ticks.
-# TYPE vedette_ticks counter
-vedette_ticks_total 0.0
+# TYPE oddity unknown
+oddity{version="1"} 1
 # EOF
 "#;
     assert_eq!(print(&snapshot(), Format::OpenMetrics), wanted);
@@ -282,4 +283,76 @@ async fn the_page_counts_its_own_answers() {
     assert_eq!(seen[concat!("vedette_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"}")], 1.0);
     let known: Vec<_> = FAMILIES.iter().map(|f| f.name.to_string()).collect();
     assert!(latest.snapshot(rig.now).rows.iter().all(|r| known.contains(&r.meta.family.name.to_string())));
+}
+
+#[test]
+fn what_other_exporters_say_is_told_as_they_said_it_in_both_formats() {
+    let (sim, book) = (Sim::new(), Book::default());
+    let shelf = crate::metric::shelf::Shelf::new(book.clone());
+    let at = sim.clock().boot();
+    let mut report = Report::new(Window { from: at, to: at });
+    let mut add = |name: &str, stem: &str, kind, labels: &[(&str, &str)], value: f64| {
+        let family = Family {
+            name: name.to_owned().into(),
+            kind,
+            unit: Unit::Count,
+            labels: &[],
+            help: "Of \"it\"".into(),
+            learned: Some(stem.into()),
+        };
+        let hold = Hold::Read(std::time::Duration::from_secs(15));
+        report.said(shelf.open(&family, Labels::new(labels.iter().copied()), hold).unwrap(), value);
+    };
+    add("x_sum", "x", Kind::Histogram, &[("a", "b")], f64::NAN);
+    for (le, count) in [("10", 3.0), ("+Inf", 3.5), ("1", 2.0)] {
+        add("x_bucket", "x", Kind::Histogram, &[("a", "b"), ("le", le)], count);
+    }
+    add("x_bucket", "x", Kind::Histogram, &[("le", "+Inf")], 0.0);
+    // Between the histogram's names, by the alphabet.
+    add("x_bytes", "x_bytes", Kind::Gauge, &[], 1.0);
+    add("s", "s", Kind::Summary, &[("quantile", "0.5")], f64::INFINITY);
+    add("s_count", "s", Kind::Summary, &[], 1.0);
+    add("alloc", "alloc", Kind::Gauge, &[], 1.0);
+    add("alloc_total", "alloc_total", Kind::Counter, &[], 2.0);
+    add("requests_total", "requests_total", Kind::Counter, &[("scrape_id", "a")], 1e21);
+    add("build_info", "build_info", Kind::Info, &[("v", "1")], 1.0);
+    let mut latest = Latest::new(book);
+    latest.apply(&report);
+    let snapshot = Arc::new(latest.snapshot(sim.clock().now()));
+    let openmetrics = print(&snapshot, Format::OpenMetrics);
+    assert_eq!(
+        openmetrics,
+        r#"# HELP alloc Of \"it\"
+# TYPE alloc gauge
+alloc 1
+# HELP alloc_total Of \"it\"
+# TYPE alloc_total unknown
+alloc_total 2
+# HELP build Of \"it\"
+# TYPE build info
+build_info{v="1"} 1
+# HELP requests Of \"it\"
+# TYPE requests counter
+requests_total{scrape_id="a"} 1e+21
+# HELP s Of \"it\"
+# TYPE s summary
+s{quantile="0.5"} +Inf
+s_count 1
+# HELP x Of \"it\"
+# TYPE x histogram
+x_bucket{le="+Inf"} 0
+x_bucket{a="b",le="1"} 2
+x_bucket{a="b",le="10"} 3
+x_bucket{a="b",le="+Inf"} 3.5
+x_sum{a="b"} NaN
+# HELP x_bytes Of \"it\"
+# TYPE x_bytes gauge
+x_bytes 1
+# EOF
+"#
+    );
+    let text = print(&snapshot, Format::Text);
+    assert!(text.contains("# TYPE alloc_total counter\nalloc_total 2\n"), "{text}");
+    let samples = |page: &str| page.lines().filter(|l| !l.starts_with('#')).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(samples(&text), samples(&openmetrics));
 }

@@ -9,7 +9,9 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
-use hyper::header::{AUTHORIZATION, CONNECTION, DATE, HOST, HeaderMap, HeaderValue, LOCATION, RANGE, USER_AGENT};
+use hyper::header::{
+    ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, DATE, HOST, HeaderMap, HeaderValue, LOCATION, RANGE, USER_AGENT,
+};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use rustls::crypto::ring;
@@ -49,12 +51,13 @@ pub async fn fetch(real: &Real, wanted: Ask<'_>, take: Taker<'_>) -> Result<Fetc
             url = further(&url, location)?;
             continue;
         }
+        let media = response.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).map(str::to_owned);
         let from = real.clock.boot();
         let (bytes, whole) = if status.is_success() { pour(response, wanted.most, take).await? } else { (0, true) };
         drop(driving);
         let now = real.clock.boot();
         phases.body = now.since(from);
-        return Ok(Fetched { status: status.as_u16(), bytes, whole, url, phases, total: now.since(begun) });
+        return Ok(Fetched { status: status.as_u16(), media, bytes, whole, url, phases, total: now.since(begun) });
     }
     Err(Missed::new(Reason::Redirect, format!("more than {REDIRECTS} redirects")))
 }
@@ -72,6 +75,9 @@ fn headers(wanted: &Ask<'_>, url: &Url) -> Result<HeaderMap, Missed> {
     if let Some((from, length)) = wanted.range {
         let value = format!("bytes={from}-{}", from.saturating_add(length.saturating_sub(1)));
         headers.insert(RANGE, HeaderValue::try_from(value).map_err(|e| Missed::new(Reason::Other, e))?);
+    }
+    if let Some(accept) = wanted.accept {
+        headers.insert(ACCEPT, HeaderValue::from_static(accept));
     }
     Ok(headers)
 }
@@ -250,24 +256,33 @@ mod tests {
         let bound = std::time::Duration::from_secs(10);
         let mut taken = 0;
         let mut take = |bytes: &[u8]| taken += bytes.len();
-        let ask = Ask { url, login: Some(&login), range: Some((5, 10)), most, bound };
+        let ask = Ask { url, login: Some(&login), range: Some((5, 10)), accept: Some("text/plain"), most, bound };
         let fetched = fetch(&real(), ask, &mut take).await;
         (fetched, taken)
     }
 
     #[tokio::test]
     async fn a_body_is_taken_as_it_comes_and_cut_at_its_bound() {
-        let (url, _serving, heard) =
-            server(|_| format!("HTTP/1.1 206 Partial Content\r\nContent-Length: 1000\r\n\r\n{}", "x".repeat(1000)))
-                .await;
+        let (url, _serving, heard) = server(|_| {
+            format!(
+                "HTTP/1.1 206 Partial Content\r\nContent-Type: a/b\r\nContent-Length: 1000\r\n\r\n{}",
+                "x".repeat(1000)
+            )
+        })
+        .await;
         let (whole, taken) = fetched(&url, 1000).await;
         let whole = whole.unwrap();
         assert_eq!((whole.status, whole.bytes, whole.whole, taken), (206, 1000, true, 1000));
         assert!(whole.total >= whole.phases.connect + whole.phases.first && whole.phases.tls.is_none());
+        assert_eq!(whole.media.as_deref(), Some("a/b"));
         let (cut, taken) = fetched(&url, 999).await;
         assert_eq!((cut.unwrap().whole, taken), (false, 999));
         let asked = heard.lock().unwrap().remove(0);
-        assert!(asked.contains("range: bytes=5-14\r\n") && asked.contains("authorization: Basic dTpw\r\n"), "{asked}");
+        assert!(
+            asked.contains("range: bytes=5-14\r\naccept: text/plain\r\n")
+                && asked.contains("authorization: Basic dTpw\r\n"),
+            "{asked}"
+        );
     }
 
     #[tokio::test]

@@ -18,10 +18,12 @@ struct State {
 }
 
 /// What stands at an address.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Page {
     pub status: u16,
     pub body: Bytes,
+    /// Its `Content-Type`.
+    pub media: Option<&'static str>,
     /// What the request is said to have taken; nobody waits for it.
     pub took: Duration,
 }
@@ -96,7 +98,8 @@ impl Net for Script {
             let phases = Phases { body: page.took, ..Phases::default() };
             let whole = taken == body.len();
             let url = ask.url.clone();
-            Ok(Fetched { status: page.status, bytes: taken as u64, whole, url, phases, total: page.took })
+            let (media, total) = (page.media.map(str::to_owned), page.took);
+            Ok(Fetched { status: page.status, media, bytes: taken as u64, whole, url, phases, total })
         })
     }
     fn resolve<'a>(&'a self, name: &'a str, _: Duration) -> Asking<'a, usize> {

@@ -151,6 +151,8 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let bare = bare.collect::<Vec<_>>().join("\n");
     let hidden = [SPS_H264, b"\0\0\0\x01\x68\xee\0\0\x01\x65\x88"].concat();
     vec![
+        ("exposition", b"# HELP a x\\n\n# TYPE a histogram\na_bucket{le=\"+Inf\",b=\"\\\"\"} 1e3 17\na_sum NaN\n".to_vec()),
+        ("exposition", b"# TYPE a counter\n# UNIT a_s s\na_total{b=\"c\"} 1 5.5 # {t=\"x\"} 1 2\n# EOF\n".to_vec()),
         ("hls", HLS.to_vec()),
         ("hls", b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=3000000,RESOLUTION=1280x720,CODECS=\"a,b\"\nhd.m3u8\n".to_vec()),
         ("rtp", stream(0, &[SPS_H264, b"\x7c\x85\x88", b"\x7c\x05\0", b"\x7c\x45\0"])),

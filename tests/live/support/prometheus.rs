@@ -11,6 +11,9 @@ use std::time::Duration;
 /// For Prometheus to open its empty database and answer.
 const START: Duration = Duration::from_secs(30);
 
+/// Unix seconds and value.
+pub type Samples = Vec<(f64, f64)>;
+
 /// A running Prometheus; ends with the test.
 pub struct Prometheus {
     kid: Kid,
@@ -54,15 +57,22 @@ impl Prometheus {
 
     /// The vector of an instant query now: labels and value.
     pub fn query(&self, expr: &str) -> Vec<(BTreeMap<String, String>, f64)> {
+        self.result(expr, |e| number(&e["value"][1]))
+    }
+
+    /// The matrix of an instant query now, as of `up[10s]`: labels and samples.
+    pub fn range(&self, expr: &str) -> Vec<(BTreeMap<String, String>, Samples)> {
+        self.result(expr, |e| {
+            let sample = |v: &Value| (v[0].as_f64().unwrap(), number(&v[1]));
+            e["values"].as_array().unwrap().iter().map(sample).collect()
+        })
+    }
+
+    fn result<T>(&self, expr: &str, of: impl Fn(&Value) -> T) -> Vec<(BTreeMap<String, String>, T)> {
         let answer = self.json("/api/v1/query", &[("query", expr)]);
         assert_eq!(answer["status"], "success", "{expr}: {answer}");
-        let entries = answer["data"]["result"].as_array().unwrap();
-        let entry = |e: &Value| {
-            let labels = e["metric"].as_object().unwrap().iter();
-            let labels = labels.map(|(k, v)| (k.clone(), v.as_str().unwrap().to_owned())).collect();
-            (labels, e["value"][1].as_str().unwrap().parse().unwrap())
-        };
-        entries.iter().map(entry).collect()
+        let entry = |e: &Value| (serde_json::from_value(e["metric"].clone()).unwrap(), of(e));
+        answer["data"]["result"].as_array().unwrap().iter().map(entry).collect()
     }
 
     /// Waits until the query returns exactly one entry and `accept` takes its value.
@@ -101,6 +111,10 @@ impl Prometheus {
         let done = curl.output().unwrap();
         done.status.success().then(|| String::from_utf8(done.stdout).unwrap())
     }
+}
+
+fn number(text: &Value) -> f64 {
+    text.as_str().unwrap().parse().unwrap()
 }
 
 /// Runs promtool with `input` on its standard input; what it said on both outputs, and whether it was content.
