@@ -7,6 +7,7 @@ use crate::base::fault::chain;
 use crate::daemon::assemble::{self, Fatal, Place};
 use crate::daemon::config::Refused;
 use crate::world::listener::Address;
+use crate::world::machine::Machine;
 use crate::world::service::{self, Systemd};
 use crate::world::{World, broker, clock, feed, files, gpu, inflow, net, process, rtsp, worker};
 use clap::Args;
@@ -73,6 +74,7 @@ pub(super) fn world() -> std::io::Result<World> {
         feed: Arc::new(feed::Real::default()),
         worker: Arc::new(worker::process::Binary::default()),
         inflow: Arc::new(inflow::Real::default()),
+        machine: Some(Machine::default()),
     };
     Ok(world)
 }

@@ -6,6 +6,7 @@
 mod cameras;
 mod cues;
 mod encoders;
+mod node;
 
 use crate::base::clock::{Now, Window};
 use crate::metric::book::{Book, Hold, Series};
@@ -17,7 +18,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 /// All lines, by the file they are in.
-static TABLE: &[&[Line]] = &[cameras::LINES, cues::LINES, encoders::LINES];
+static TABLE: &[&[Line]] = &[cameras::LINES, cues::LINES, encoders::LINES, node::LINES];
 
 /// Every family of the table.
 pub static FAMILIES: LazyLock<Vec<Family>> =

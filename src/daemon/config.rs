@@ -2,7 +2,7 @@
 
 use crate::base::label::Label;
 use crate::base::settings::{self, Mistake, Severity, Table};
-use crate::probe::{KINDS, Kind, Target};
+use crate::probe::{self, KINDS, Kind, Target};
 use crate::query::Compat;
 use crate::sink::mqtt::settings as mqtt;
 use crate::store;
@@ -103,15 +103,19 @@ fn root(root: Table<'_>) -> Option<Config> {
     let alerts = root.table("alerts");
     let metrics = root.table("metrics");
     let store = root.table("store");
+    let kinds = KINDS.iter().filter(|kind| !kind.key.is_empty());
     let mut seen = HashMap::new();
+    let settings = read_node(node.as_ref());
+    let standing =
+        probe::node::targets(&node.as_ref().map(probe::node::Settings::read).unwrap_or_default(), settings.tick);
     let config = Config {
-        node: read_node(node.as_ref()),
+        node: settings,
         web: read_web(web.as_ref()),
         metrics: Metrics { aliases: metrics.as_ref().and_then(|t| t.flag("aliases")).unwrap_or(true) },
         store: store::Settings::read(store.as_ref()),
         alerts: read_alerts(alerts.as_ref()),
         mqtt: mqtt::read(&root),
-        targets: KINDS.iter().flat_map(|kind| read_targets(&root, kind, &mut seen)).collect(),
+        targets: kinds.flat_map(|kind| read_targets(&root, kind, &mut seen)).chain(standing).collect(),
     };
     check_inputs(&root, &config.targets);
     for table in [node, web, metrics, alerts, store].into_iter().flatten() {

@@ -14,7 +14,14 @@ static FDS: Desc<0> = Desc::gauge("process_open_fds", Unit::Count, [], "Open fil
 static THREADS: Desc<0> = Desc::gauge("process_threads", Unit::Count, [], "Threads of the daemon");
 static START: Desc<0> =
     Desc::gauge("process_start_time_seconds", Unit::Seconds, [], "Wall time at which the daemon was started");
-pub static FAMILIES: &[Family] = &[MEMORY.family(), CPU.family(), FDS.family(), THREADS.family(), START.family()];
+static WRITTEN: Desc<0> = Desc::counter(
+    "vedette_storage_written_bytes_total",
+    Unit::Bytes,
+    [],
+    "Bytes that the daemon caused to be written to disks since its start: its share of the wear of flash",
+);
+pub static FAMILIES: &[Family] =
+    &[MEMORY.family(), CPU.family(), FDS.family(), THREADS.family(), START.family(), WRITTEN.family()];
 
 /// The daemon's own series.
 pub struct Process {
@@ -24,6 +31,7 @@ pub struct Process {
     fds: Series,
     threads: Series,
     start: Series,
+    written: Series,
     started: RefCell<Dated>,
 }
 
@@ -36,6 +44,7 @@ impl Process {
             fds: book.open(&FDS, [], Hold::Own),
             threads: book.open(&THREADS, [], Hold::Own),
             start: book.open(&START, [], Hold::Own),
+            written: book.open(&WRITTEN, [], Hold::Own),
             started: RefCell::default(),
         }
     }
@@ -50,6 +59,7 @@ impl Process {
             .maybe(self.cpu, own.map(|o| o.cpu), why)
             .maybe(self.fds, own.map(|o| o.descriptors as f64), why)
             .maybe(self.threads, own.map(|o| o.threads as f64), why)
-            .maybe(self.start, started, why);
+            .maybe(self.start, started, why)
+            .maybe(self.written, own.and_then(|o| o.written).map(|bytes| bytes as f64), why);
     }
 }

@@ -1,6 +1,6 @@
 //! Where series are opened. Opening is the only way to grow, and happens at plan time, so cardinality is decided by the
 //! configuration; the exceptions are a [`Slot`], which holds one info series whose labels may change, and a
-//! [`Shelf`](crate::metric::shelf::Shelf), which holds a bounded number of series that other exporters tell of.
+//! [`Shelf`](crate::metric::shelf::Shelf), which holds a bounded number of series that other exporters or the kernel tell of.
 
 use crate::metric::desc::{Desc, Family, PARTS};
 use crate::metric::histogram::{Histogram, le};
@@ -155,6 +155,11 @@ impl Book {
         let mut all: Vec<_> = self.lock().series.values().cloned().collect();
         all.sort_by(|a, b| (&a.family.name, &a.labels).cmp(&(&b.family.name, &b.labels)));
         all
+    }
+
+    /// Opens a series of a family of ours whose labels are known at run time only; see [`crate::metric::shelf`].
+    pub(super) fn open_ours(&self, family: &Family, labels: Labels, hold: Hold) -> Series {
+        self.lock().open(family.clone(), labels, hold)
     }
 
     /// Opens a series of a family that is not ours.

@@ -12,6 +12,7 @@ pub mod memory;
 pub mod names;
 pub mod note;
 pub mod panel;
+pub mod reading;
 pub mod report;
 pub mod roster;
 pub mod shelf;

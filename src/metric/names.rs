@@ -31,6 +31,13 @@ impl<S: Into<String>> FromIterator<S> for Names {
     }
 }
 
+/// Whether this is a name of series, or the begin of one and a `*`. A `*` alone would make every rule ours.
+pub fn allowed(name: &str) -> bool {
+    let begins = |c: char| c.is_ascii_alphabetic() || matches!(c, '_' | ':');
+    let plain = name.strip_suffix('*').unwrap_or(name);
+    plain.starts_with(begins) && plain.chars().all(|c| begins(c) || c.is_ascii_digit())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,8 @@
-//! Series of families that nobody knows before they come: what other exporters on the box say.
+//! Series that nobody knows before they come: what other exporters on the box say, and what the kernel lists.
 //!
-//! Their names, types and labels are theirs. The register holds them to two rules: a name is of one type, and none of them
-//! has, or could be taken for, a name of ours. How many there may be is for the owner of a shelf to bound.
+//! Names, types and labels of other exporters are theirs. The register holds them to two rules: a name is of one type, and
+//! none of them has, or could be taken for, a name of ours. How many there may be is for the owner of a shelf to bound.
+//! What comes in whole readings is put on a shelf by [`crate::metric::reading`].
 
 use crate::base::label::Label;
 use crate::metric::book::{Book, Hold, Series};
@@ -109,6 +110,13 @@ impl Shelf {
         let series = self.book.open_learned(family, labels, hold)?;
         self.lock().insert(series);
         Ok(series)
+    }
+
+    /// Opens a series of a family of ours, or returns the one that stands already under its name and labels.
+    pub fn open_ours(&self, family: &Family, labels: Labels, hold: Hold) -> Series {
+        let series = self.book.open_ours(family, labels, hold);
+        self.lock().insert(series);
+        series
     }
 
     /// Closes series of this shelf; they leave the next snapshot with a stale marker.

@@ -5,8 +5,10 @@
 //! health; the probe never does.
 
 pub mod camera;
+mod declared;
 pub mod encoder;
 pub mod gpu;
+pub mod node;
 pub mod playlist;
 pub mod poll;
 pub mod resource;
@@ -40,7 +42,7 @@ pub struct Kind {
     pub name: &'static str,
     /// One line for documents.
     pub about: &'static str,
-    /// The key of its tables in the configuration, `[[key]]`.
+    /// The key of its tables in the configuration, `[[key]]`; empty for one that needs none, see [`node::targets`].
     pub key: &'static str,
     /// Its `sample.toml`, printed into `config/full.toml`.
     pub sample: &'static str,
@@ -55,8 +57,16 @@ pub struct Kind {
 }
 
 /// All probes. A new one is a folder and a line here.
-pub static KINDS: &[&Kind] =
-    &[&camera::KIND, &encoder::KIND, &gpu::KIND, &playlist::KIND, &scrape::KIND, &stream::KIND, &uplink::KIND];
+pub static KINDS: &[&Kind] = &[
+    &camera::KIND,
+    &encoder::KIND,
+    &gpu::KIND,
+    &node::KIND,
+    &playlist::KIND,
+    &scrape::KIND,
+    &stream::KIND,
+    &uplink::KIND,
+];
 
 /// Makes a session and opens its series.
 pub type Open = Box<dyn FnOnce(&mut Kit) -> Box<dyn Session> + Send>;

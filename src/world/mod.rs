@@ -10,6 +10,7 @@ pub mod files;
 pub mod gpu;
 pub mod inflow;
 pub mod listener;
+pub mod machine;
 pub mod net;
 pub mod peek;
 pub mod post;
@@ -37,6 +38,8 @@ pub struct World {
     pub worker: Arc<dyn worker::Spawn>,
     pub inflow: Arc<dyn inflow::Open>,
     pub processes: Arc<dyn process::Processes>,
+    /// `None` in a world that has no node of its own to look at.
+    pub machine: Option<machine::Machine>,
     pub gpus: Arc<dyn gpu::Gpus>,
 }
 
@@ -54,6 +57,7 @@ impl World {
             worker: Arc::new(worker::script::Script::default()),
             inflow: Arc::new(inflow::Script::default()),
             processes: Arc::new(process::Script::default()),
+            machine: None,
             gpus: Arc::new(gpu::Script::default()),
         }
     }

@@ -160,6 +160,8 @@ pub struct Own {
     pub descriptors: u64,
     pub threads: u64,
     pub started: Boot,
+    /// Bytes that we caused to be written to storage; `None` where the kernel does not count them.
+    pub written: Option<u64>,
 }
 
 /// Reads `/proc/self`. Fails where /proc is not mounted or the file descriptors cannot be listed.
@@ -173,6 +175,8 @@ pub fn own() -> Result<Own, procfs::ProcError> {
         descriptors: process.fd_count()? as u64,
         threads: u64::try_from(stat.num_threads).unwrap_or(0),
         started: Boot::from_nanos(stat.starttime * (1_000_000_000 / hertz)),
+        // What was written to a file that was removed before it came to the disk never came there.
+        written: process.io().ok().map(|io| io.write_bytes.saturating_sub(io.cancelled_write_bytes)),
     })
 }
 

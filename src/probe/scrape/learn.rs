@@ -3,7 +3,6 @@
 
 use super::STRIDE;
 use super::metrics::{Counts, Refusal};
-use super::page::Declared;
 use super::relabel;
 use super::settings::Settings;
 use crate::base::clock::Boot;
@@ -12,6 +11,7 @@ use crate::metric::desc::Family;
 use crate::metric::labels::Labels;
 use crate::metric::report::Report;
 use crate::metric::shelf::{Clash, Shelf};
+use crate::probe::declared::Declared;
 use crate::query::NAME;
 use crate::wire::exposition::Sample;
 use std::borrow::Cow;

@@ -5,7 +5,6 @@
 
 mod learn;
 mod metrics;
-mod page;
 mod panels;
 mod relabel;
 mod settings;
@@ -15,13 +14,13 @@ use crate::base::fault::chain;
 use crate::base::label::Label;
 use crate::base::quit::Quit;
 use crate::metric::report::{NoData, Report};
+use crate::probe::declared::Declared;
 use crate::probe::{Failed, Kind, Kit, Patience, Running, Session, Tap, Target};
 use crate::wire::exposition::{Fault, Format, Line, Parser};
 use crate::world::World;
 use crate::world::net::{Ask, Fetched, Login, Missed, Reason};
 use learn::Learner;
 use metrics::{FAMILIES, Meters, Why};
-use page::Declared;
 use settings::Settings;
 use std::time::Duration;
 
@@ -31,7 +30,7 @@ const ACCEPT: &str = "application/openmetrics-text;version=1.0.0,text/plain;vers
 /// A page may have this many times `max_samples` before relabelling, and as many families.
 const BEFORE: usize = 10;
 
-/// Lines that are read in one go, some 0.2 ms, before others get their turn: cameras share the thread.
+/// Lines that are read in one go, some 0.3 ms, before others get their turn: cameras share the thread.
 const STRIDE: usize = 500;
 
 pub static KIND: Kind = Kind {

@@ -2,6 +2,7 @@
 
 use super::relabel::Step;
 use crate::base::settings::{Table, show_duration};
+use crate::metric::names;
 use crate::probe::resource::Resource;
 use std::time::Duration;
 
@@ -47,7 +48,7 @@ impl Settings {
             let most = format!("write at most \"{}\"", show_duration(every));
             table.mistake("timeout", "`timeout` is longer than `every`", most);
         }
-        if let Some(bad) = families.iter().find(|name| !is_family(name)) {
+        if let Some(bad) = families.iter().find(|name| !names::allowed(name)) {
             table.mistake("families", format!("{bad:?} is no name"), "write names like \"redis_up\" or \"redis_*\"");
         }
         Some(Settings {
@@ -82,11 +83,4 @@ fn step(table: Table<'_>) -> Option<Step> {
     let step = Step::read(&table);
     table.finish();
     step
-}
-
-/// A name of series, or the begin of one and a `*`. A `*` alone would make every rule ours.
-fn is_family(name: &str) -> bool {
-    let begins = |c: char| c.is_ascii_alphabetic() || matches!(c, '_' | ':');
-    let plain = name.strip_suffix('*').unwrap_or(name);
-    plain.starts_with(begins) && plain.chars().all(|c| begins(c) || c.is_ascii_digit())
 }

@@ -65,7 +65,7 @@ fn debians_exporters_are_read_judged_and_missed() {
 
 /// Series of an exporter with the samples of the last seconds. Names of ours are left out.
 fn samples(prometheus: &Prometheus, matchers: &str) -> BTreeMap<Labels, Samples> {
-    let found = prometheus.range(&format!("{{{matchers},__name__!~\"up|scrape_.*|process_.*\"}}[{SPAN}s]"));
+    let found = prometheus.range(&format!("{{{matchers},__name__!~\"up|scrape_.*|process_.*|node_.*\"}}[{SPAN}s]"));
     found
         .into_iter()
         .map(|(labels, all)| (Labels::new(labels).without(&["job", "instance", "scrape_id"]), all))

@@ -1,4 +1,4 @@
-//! Which family a sample belongs to, by what its page declared before it.
+//! Which family a sample of another exporter's page belongs to, by what the page declared before it.
 
 use crate::metric::desc::{self, Family, Unit};
 use crate::wire::exposition::Type;
@@ -10,17 +10,17 @@ const HELP: usize = 512;
 
 /// What the page said so far of its families.
 #[derive(Default)]
-pub(super) struct Declared<'a> {
+pub struct Declared<'a> {
     kinds: HashMap<&'a str, Type>,
     helps: HashMap<&'a str, Cow<'a, str>>,
 }
 
 impl<'a> Declared<'a> {
-    pub(super) fn kind(&mut self, name: &'a str, kind: Type) {
+    pub fn kind(&mut self, name: &'a str, kind: Type) {
         self.kinds.insert(name, kind);
     }
 
-    pub(super) fn help(&mut self, name: &'a str, text: Cow<'a, str>) {
+    pub fn help(&mut self, name: &'a str, text: Cow<'a, str>) {
         self.helps.insert(name, text);
     }
 
@@ -31,7 +31,7 @@ impl<'a> Declared<'a> {
 
     /// The family of series of this name. What has no type, or one that our page cannot tell series by series (a state
     /// set, a histogram of gauges, the time at which a counter began), is of unknown type and a family of its own.
-    pub(super) fn family(&self, name: &str) -> Family {
+    pub fn family(&self, name: &str) -> Family {
         let (stem, kind) = self.declared(name);
         let kind = match (kind, name.strip_prefix(stem).unwrap_or("")) {
             (Type::Counter, "" | "_total") => desc::Kind::Counter,

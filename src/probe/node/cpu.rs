@@ -1,0 +1,102 @@
+//! `cpu`: time by mode from `/proc/stat`, throttling and isolation from sysfs.
+
+use super::sheet::{Collector, Missed, Sheet, if_there, must, number};
+use crate::metric::desc::{Desc, Unit};
+use crate::world::machine::{Machine, Under};
+use std::collections::BTreeMap;
+
+static CPU: Desc<2> = Desc::counter(
+    "node_cpu_seconds_total",
+    Unit::Seconds,
+    ["cpu", "mode"],
+    "Time each processor spent in each mode, /proc/stat; idle and iowait can step back in the kernel, and do so here",
+);
+static GUEST: Desc<2> = Desc::counter(
+    "node_cpu_guest_seconds_total",
+    Unit::Seconds,
+    ["cpu", "mode"],
+    "Time each processor ran guests, which is also in user and nice of node_cpu_seconds_total",
+);
+static CORE_THROTTLES: Desc<2> = Desc::counter(
+    "node_cpu_core_throttles_total",
+    Unit::Count,
+    ["package", "core"],
+    "Times this core was slowed down because it was too hot",
+);
+static PACKAGE_THROTTLES: Desc<1> = Desc::counter(
+    "node_cpu_package_throttles_total",
+    Unit::Count,
+    ["package"],
+    "Times this package was slowed down because it was too hot",
+);
+static ISOLATED: Desc<1> =
+    Desc::gauge("node_cpu_isolated", Unit::Count, ["cpu"], "1 for each processor that the scheduler leaves alone");
+
+pub static COLLECTOR: Collector = Collector {
+    name: "cpu",
+    families: &[CPU.family(), GUEST.family(), CORE_THROTTLES.family(), PACKAGE_THROTTLES.family(), ISOLATED.family()],
+    collect,
+};
+
+/// Modes in the order of a line of `/proc/stat`, proc(5); guest and guest_nice follow.
+const MODES: [&str; 8] = ["user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal"];
+/// USER_HZ, the unit of `/proc/stat`: 100 on every architecture that we build for.
+const TICKS: f64 = 100.0;
+const CPUS: &str = "devices/system/cpu";
+
+fn collect(machine: &Machine, sheet: &mut Sheet) -> Result<(), Missed> {
+    for line in machine.text(Under::Proc, "stat")?.lines() {
+        let mut fields = line.split_ascii_whitespace();
+        let cpu = fields.next().and_then(|name| name.strip_prefix("cpu"));
+        let Some(cpu) = cpu.filter(|n| !n.is_empty()) else { continue };
+        for mode in MODES {
+            sheet.put(&CPU, [cpu, mode], must(fields.next(), "stat")? / TICKS);
+        }
+        for mode in ["user", "nice"] {
+            // Absent before Linux 2.6.33.
+            sheet.put(&GUEST, [cpu, mode], fields.next().and_then(number).unwrap_or(0.0) / TICKS);
+        }
+    }
+    if let Some(isolated) = if_there(machine.text(Under::Sys, &format!("{CPUS}/isolated")))? {
+        for cpu in ranges(isolated.trim()) {
+            sheet.put(&ISOLATED, [&cpu.to_string()], 1.0);
+        }
+    }
+    throttles(machine, sheet);
+    Ok(())
+}
+
+/// The processors of a list such as `2-3,7`, cpuset(7).
+fn ranges(list: &str) -> impl Iterator<Item = u16> {
+    let bounds = |part: &str| -> Option<(u16, u16)> {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        Some((first.parse().ok()?, last.parse().ok()?))
+    };
+    list.split(',').filter_map(bounds).flat_map(|(first, last)| first..=last)
+}
+
+/// Several processors share a core and a package, and each shows their count: it is read once.
+fn throttles(machine: &Machine, sheet: &mut Sheet) {
+    let read = |path: String| machine.text(Under::Sys, &path).ok().and_then(|text| text.trim().parse::<u64>().ok());
+    let (mut cores, mut packages) = (BTreeMap::new(), BTreeMap::new());
+    for cpu in machine.names(Under::Sys, CPUS).unwrap_or_default() {
+        if !cpu.strip_prefix("cpu").is_some_and(|n| n.starts_with(|c: char| c.is_ascii_digit())) {
+            continue;
+        }
+        let Some(package) = read(format!("{CPUS}/{cpu}/topology/physical_package_id")) else { continue };
+        let Some(core) = read(format!("{CPUS}/{cpu}/topology/core_id")) else { continue };
+        let throttle = |what: &str| read(format!("{CPUS}/{cpu}/thermal_throttle/{what}"));
+        if !cores.contains_key(&(package, core)) {
+            cores.extend(throttle("core_throttle_count").map(|n| ((package, core), n)));
+        }
+        if !packages.contains_key(&package) {
+            packages.extend(throttle("package_throttle_count").map(|n| (package, n)));
+        }
+    }
+    for ((package, core), count) in cores {
+        sheet.put(&CORE_THROTTLES, [&package.to_string(), &core.to_string()], count as f64);
+    }
+    for (package, count) in packages {
+        sheet.put(&PACKAGE_THROTTLES, [&package.to_string()], count as f64);
+    }
+}
