@@ -110,6 +110,9 @@ fn unit(unit: Unit) -> &'static str {
         Unit::Ratio => "percentunit",
         Unit::Percent => "percent",
         Unit::BitsPerSecond => "bps",
+        Unit::Celsius => "celsius",
+        Unit::Watts => "watt",
+        Unit::Hertz => "hertz",
         Unit::Count | Unit::PerSecond | Unit::Pixels => "short",
     }
 }

@@ -33,6 +33,9 @@ pub enum Unit {
     BitsPerSecond,
     PerSecond,
     Pixels,
+    Celsius,
+    Watts,
+    Hertz,
 }
 
 impl Unit {
@@ -47,6 +50,9 @@ impl Unit {
             Unit::BitsPerSecond => "bit/s",
             Unit::PerSecond => "1/s",
             Unit::Pixels => "pixels",
+            Unit::Celsius => "°C",
+            Unit::Watts => "watts",
+            Unit::Hertz => "hertz",
         }
     }
 }

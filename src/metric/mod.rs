@@ -16,3 +16,4 @@ pub mod reading;
 pub mod report;
 pub mod roster;
 pub mod shelf;
+pub mod uses;

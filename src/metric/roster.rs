@@ -1,6 +1,7 @@
 //! What probes must know of each other without naming each other. Assemble hands it out; changes pass through the hub.
 
 use crate::metric::cues::Cues;
+use crate::metric::uses::Uses;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -23,11 +24,12 @@ pub struct Roll {
 pub struct Roster {
     roll: Arc<watch::Sender<Arc<Roll>>>,
     cues: Cues,
+    uses: Uses,
 }
 
 impl Default for Roster {
     fn default() -> Self {
-        Roster { roll: Arc::new(watch::Sender::new(Arc::default())), cues: Cues::default() }
+        Roster { roll: Arc::new(watch::Sender::new(Arc::default())), cues: Cues::default(), uses: Uses::default() }
     }
 }
 
@@ -41,5 +43,9 @@ impl Roster {
     /// Where streams tell of their cues.
     pub fn cues(&self) -> &Cues {
         &self.cues
+    }
+    /// Where graphics cards tell who encodes on them.
+    pub fn uses(&self) -> &Uses {
+        &self.uses
     }
 }

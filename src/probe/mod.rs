@@ -7,6 +7,7 @@
 pub mod camera;
 mod declared;
 pub mod encoder;
+pub mod gpu;
 pub mod node;
 pub mod playlist;
 pub mod poll;
@@ -60,6 +61,7 @@ pub struct Kind {
 pub static KINDS: &[&Kind] = &[
     &camera::KIND,
     &encoder::KIND,
+    &gpu::KIND,
     &node::KIND,
     &playlist::KIND,
     &recording::KIND,

@@ -8,6 +8,7 @@ mod datagram;
 pub mod feed;
 pub mod files;
 pub mod folders;
+pub mod gpu;
 pub mod inflow;
 pub mod listener;
 pub mod machine;
@@ -41,6 +42,7 @@ pub struct World {
     /// `None` in a world that has no node of its own to look at.
     pub machine: Option<machine::Machine>,
     pub folders: Arc<dyn folders::Folders>,
+    pub gpus: Arc<dyn gpu::Gpus>,
 }
 
 impl World {
@@ -59,6 +61,7 @@ impl World {
             inflow: Arc::new(inflow::Script::default()),
             processes: Arc::new(process::Script::default()),
             machine: None,
+            gpus: Arc::new(gpu::Script::default()),
         }
     }
 }

@@ -13,6 +13,7 @@ mod crowd;
 mod encoder;
 mod encoding_story;
 mod faults;
+mod gpu;
 mod gst;
 mod node;
 mod packets;

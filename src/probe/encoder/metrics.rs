@@ -2,6 +2,7 @@
 
 use super::elements::{self, Elements};
 use super::fault::Fault;
+use super::gpu;
 use super::settings::{Plan, Program};
 use crate::base::label::Label;
 use crate::metric::book::{Series, Slot};
@@ -267,6 +268,10 @@ pub(super) static FAMILIES: &[Family] = &[
     THREADS.family(),
     OOM_SCORE.family(),
     CGROUP_IO.family(),
+    gpu::SHARE_FAMILY,
+    gpu::SESSIONS_FAMILY,
+    gpu::FPS_FAMILY,
+    gpu::LATENCY_FAMILY,
     WRITTEN.family(),
     WRITE_BITRATE.family(),
     RECEIVED.family(),

@@ -3,6 +3,7 @@
 mod elements;
 mod eyes;
 mod fault;
+mod gpu;
 mod growth;
 mod life;
 mod metrics;

@@ -87,6 +87,8 @@ impl Watch {
             }
             None => {}
         }
+        let pid = look.as_ref().and_then(|look| Some(look.as_ref().ok()?.found?.0.pid));
+        self.card.tell(&mut report, pid, now.boot);
         self.counts(&mut report);
         for note in notes {
             let note = note.with("camera", self.plan.camera.as_str());

@@ -1,6 +1,7 @@
 //! One encoder under watch: what it says of itself, what its log means, what its process does, put together each second.
 
 use super::eyes::Eyes;
+use super::gpu::Card;
 use super::life::Life;
 use super::metrics::{CADENCE, Sheet};
 use super::settings::{Plan, Program};
@@ -26,6 +27,7 @@ pub(super) struct Watch {
     world: World,
     pub(super) clock: Clock,
     pub(super) sheet: Sheet,
+    pub(super) card: Card,
     pub(super) pace: Pace,
     parser: Parser,
     /// Datagrams of the tracer that made no sense.
@@ -53,6 +55,7 @@ enum From {
 impl Watch {
     pub(super) fn new(plan: Plan, kit: &mut Kit) -> Watch {
         let sheet = Sheet::open(kit, &plan);
+        let card = Card::open(kit, &plan.id, &plan.camera);
         let (world, clock) = (kit.world.clone(), kit.clock.clone());
         Watch {
             opened: clock.boot(),
@@ -60,6 +63,7 @@ impl Watch {
             world,
             clock,
             sheet,
+            card,
             pace: Pace::default(),
             parser: Parser::default(),
             bad_datagrams: 0,
