@@ -159,6 +159,9 @@ fn matroska<E>(size: u64, read: &mut Read<'_, E>) -> Result<Verdict, E> {
             // RFC 8794 §6.2: unknown until the muxer comes to its end, and for ever where it cannot go back.
             None => {}
         }
+        if at > size {
+            return Ok(Verdict::Empty);
+        }
     }
     clusters(at, size, false, size, read)
 }

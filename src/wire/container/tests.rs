@@ -3,7 +3,7 @@ use std::convert::Infallible;
 
 fn of(container: Container, bytes: &[u8]) -> Verdict {
     let judged = judge::<Infallible>(container, bytes.len() as u64, &mut |at, into| {
-        let rest = bytes.get(at as usize..).unwrap_or(&[]);
+        let rest = &bytes[at as usize..];
         let n = rest.len().min(into.len());
         into[..n].copy_from_slice(&rest[..n]);
         Ok(n)
@@ -102,6 +102,7 @@ fn a_matroska_file_is_whole_when_its_segment_or_its_last_cluster_ends_with_it() 
     let unknown = mkv(3, None);
     assert_eq!(of(Container::Matroska, &unknown[..unknown.len() - 1]), Verdict::Truncated);
     assert_eq!(of(Container::Matroska, &unknown[..9]), Verdict::Empty);
+    assert_eq!(of(Container::Matroska, b"\x1a\x45\xdf\xa3\x90"), Verdict::Empty, "a head that was cut off");
     let mut endless = mkv(2, None);
     let at = 21 + 4 + 4;
     endless[at..at + 2].copy_from_slice(&[0x7f, 0xff]);

@@ -115,11 +115,34 @@ fn sample(text: &str) -> Vec<u8> {
 /// A break with all that may happen to one: Out, repeat, pictures, jump, In, cancel.
 fn cues() -> Vec<u8> {
     let mut bytes = Vec::new();
-    for (out, operations) in [(0xcf, &b"v\x1f"[..]), (0xcf, b"v\x1fd\0"), (0x4f, b"j\x01v\x1ft\x0a"), (0x5f, b"m\0v\x1f")] {
-        let command = [&[0, 0, 0, 7, 0x7f, out][..], &[0xff, 0xff, 0xf2, 0x60, 0xa0][..if out == 0x5f { 0 } else { 5 }], &[0, 1, 0, 0]];
+    for (out, operations) in
+        [(0xcf, &b"v\x1f"[..]), (0xcf, b"v\x1fd\0"), (0x4f, b"j\x01v\x1ft\x0a"), (0x5f, b"m\0v\x1f")]
+    {
+        let command = [
+            &[0, 0, 0, 7, 0x7f, out][..],
+            &[0xff, 0xff, 0xf2, 0x60, 0xa0][..if out == 0x5f { 0 } else { 5 }],
+            &[0, 1, 0, 0],
+        ];
         let command = command.concat();
         let length = 17 + command.len() as u8;
-        bytes.extend([b'S', 3 + length, 0xfc, 0x30, length, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xf0, command.len() as u8, 5]);
+        bytes.extend([
+            b'S',
+            3 + length,
+            0xfc,
+            0x30,
+            length,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0xff,
+            0xff,
+            0xf0,
+            command.len() as u8,
+            5,
+        ]);
         bytes.extend(command);
         bytes.extend([0; 6]);
         bytes.extend(operations);
@@ -151,6 +174,8 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let bare = bare.collect::<Vec<_>>().join("\n");
     let hidden = [SPS_H264, b"\0\0\0\x01\x68\xee\0\0\x01\x65\x88"].concat();
     vec![
+        ("container", b"\0\0\0\x10ftypisom\0\0\0\0\0\0\0\x09mdat.\0\0\0\x08moov".to_vec()),
+        ("container", b"\x1a\x45\xdf\xa3\x80\x18\x53\x80\x67\xff\x1f\x43\xb6\x75\x81.".to_vec()),
         ("exposition", b"# HELP a x\\n\n# TYPE a histogram\na_bucket{le=\"+Inf\",b=\"\\\"\"} 1e3 17\na_sum NaN\n".to_vec()),
         ("exposition", b"# TYPE a counter\n# UNIT a_s s\na_total{b=\"c\"} 1 5.5 # {t=\"x\"} 1 2\n# EOF\n".to_vec()),
         ("hls", HLS.to_vec()),

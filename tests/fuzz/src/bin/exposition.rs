@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use vedette::wire::exposition::{Format, Line, LONGEST, MOST_LABELS, Parser};
+use vedette::wire::exposition::{Format, LONGEST, Line, MOST_LABELS, Parser};
 
 fuzz_target!(|page: &[u8]| {
     for format in [Format::Text, Format::OpenMetrics] {
