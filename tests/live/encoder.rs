@@ -3,41 +3,36 @@
 mod mapping;
 mod traced;
 
+use crate::support::alone::Alone;
 use crate::support::{Kid, free_port, wait};
+use std::ops::Deref;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use vedette::base::clock::Clock;
-use vedette::base::quit::{Quitter, pair};
-use vedette::base::ring::Ring;
-use vedette::base::settings::read;
-use vedette::metric::book::Book;
-use vedette::metric::latest::Latest;
-use vedette::metric::note::Note;
-use vedette::metric::report::{NoData, Report};
+use vedette::metric::report::NoData;
 use vedette::probe::encoder::KIND;
-use vedette::probe::{Kit, Tap};
 use vedette::world::{World, clock, inflow, process};
 
 const SOON: Duration = Duration::from_secs(20);
 /// The limit of the issue for telling a stall, and what a loaded machine of two cores adds.
 const TOLD: Duration = Duration::from_millis(2000 + 1500);
 
-/// The probe at work on the encoders of a configuration, without the daemon around it.
-struct Watching {
-    runtime: Option<tokio::runtime::Runtime>,
-    clock: Clock,
-    latest: Mutex<Latest>,
-    ring: Ring<Report>,
-    notes: Mutex<Vec<Note>>,
-    _quitter: Quitter,
+/// The probe at work on the encoders of a configuration.
+struct Watching(Alone);
+
+impl Deref for Watching {
+    type Target = Alone;
+
+    fn deref(&self) -> &Alone {
+        &self.0
+    }
 }
 
 impl Watching {
     fn start(config: &str, peek: &Path) -> Watching {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let clock = Clock::new(clock::System);
         let world = World {
             inflow: Arc::new(inflow::Real::default()),
@@ -49,32 +44,11 @@ impl Watching {
             )),
             ..World::scripted(clock.clone())
         };
-        let (book, ring, (quitter, quit)) = (Book::default(), Ring::new(4096), pair());
-        let (targets, mistakes) =
-            read(config, |root| root.tables("encoder").iter().filter_map(KIND.read).collect::<Vec<_>>());
-        assert!(mistakes.is_empty(), "{mistakes:?}");
-        for target in targets {
-            let mut kit = Kit::new(world.clone(), book.clone(), Default::default(), Default::default());
-            let mut session = (target.open)(&mut kit);
-            let (tap, quit) = (Tap::new(ring.clone(), Default::default()), quit.clone());
-            runtime.spawn(async move { session.run(&tap, &quit).await.map_err(|failed| panic!("{failed}")) });
-        }
-        let (latest, notes) = (Mutex::new(Latest::new(book)), Mutex::default());
-        Watching { runtime: Some(runtime), clock, latest, ring, notes, _quitter: quitter }
+        Watching(Alone::start(&KIND, &world, config))
     }
 
     fn alone(config: &str) -> Watching {
         Watching::start(config, Path::new("/nobody/peeks/here"))
-    }
-
-    fn page(&self) -> Vec<(String, f64)> {
-        let mut latest = self.latest.lock().unwrap();
-        for report in self.ring.take_now() {
-            self.notes.lock().unwrap().extend(report.notes.iter().cloned());
-            latest.apply(&report);
-        }
-        let rows = latest.snapshot(self.clock.now()).rows;
-        rows.iter().map(|r| (format!("{}{}", r.meta.family.name, r.meta.labels), r.value)).collect()
     }
 
     /// A series of encoder `yard`, with what labels it has besides.
@@ -84,7 +58,7 @@ impl Watching {
 
     fn of_encoder(&self, id: &str, name: &str, more: &str) -> Option<f64> {
         let series = format!("encoder_{name}{{camera_id=\"{id}\",encoder_id=\"{id}\"{more}}}");
-        self.page().into_iter().find(|(name, _)| *name == series).map(|(_, value)| value)
+        self.value(&series)
     }
 
     fn wait(&self, name: &str, more: &str, bound: Duration, fits: impl Fn(Option<f64>) -> bool) -> Option<f64> {
@@ -100,14 +74,6 @@ impl Watching {
 
     fn is(&self, name: &str, value: f64, bound: Duration) {
         self.wait(name, "", bound, |v| v == Some(value));
-    }
-}
-
-impl Drop for Watching {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
     }
 }
 

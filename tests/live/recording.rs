@@ -5,23 +5,18 @@ mod crowd;
 mod daemon;
 mod volume;
 
+use crate::support::alone::Alone;
 use crate::support::{Kid, wait};
 use std::fs;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 use vedette::base::clock::Clock;
-use vedette::base::quit::{Quitter, pair};
-use vedette::base::ring::Ring;
-use vedette::base::settings::read;
-use vedette::metric::book::Book;
-use vedette::metric::latest::Latest;
-use vedette::metric::note::{Field, Note};
-use vedette::metric::report::Report;
+use vedette::metric::note::Field;
 use vedette::probe::recording::KIND;
-use vedette::probe::{Kit, Tap};
 use vedette::world::folders::{Disk, Folders};
 use vedette::world::{World, clock};
 
@@ -29,14 +24,15 @@ const SOON: Duration = Duration::from_secs(30);
 /// What a gap's ends may be off by.
 const SHARP: f64 = 1.0;
 
-/// The probe at work on the recordings of a configuration, without the daemon around it.
-struct Watching {
-    runtime: Option<tokio::runtime::Runtime>,
-    clock: Clock,
-    latest: Mutex<Latest>,
-    ring: Ring<Report>,
-    notes: Mutex<Vec<Note>>,
-    _quitter: Quitter,
+/// The probe at work on the recordings of a configuration.
+struct Watching(Alone);
+
+impl Deref for Watching {
+    type Target = Alone;
+
+    fn deref(&self) -> &Alone {
+        &self.0
+    }
 }
 
 impl Watching {
@@ -45,31 +41,8 @@ impl Watching {
     }
 
     fn on(config: &str, folders: Arc<dyn Folders>) -> Watching {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let clock = Clock::new(clock::System);
-        let world = World { folders, ..World::scripted(clock.clone()) };
-        let (book, ring, (quitter, quit)) = (Book::default(), Ring::new(65_536), pair());
-        let (targets, mistakes) =
-            read(config, |root| root.tables("recording").iter().filter_map(KIND.read).collect::<Vec<_>>());
-        assert!(mistakes.is_empty(), "{mistakes:?}");
-        for target in targets {
-            let mut kit = Kit::new(world.clone(), book.clone(), Default::default(), Default::default());
-            let mut session = (target.open)(&mut kit);
-            let (tap, quit) = (Tap::new(ring.clone(), Default::default()), quit.clone());
-            runtime.spawn(async move { session.run(&tap, &quit).await.map_err(|failed| panic!("{failed}")) });
-        }
-        let (latest, notes) = (Mutex::new(Latest::new(book)), Mutex::default());
-        Watching { runtime: Some(runtime), clock, latest, ring, notes, _quitter: quitter }
-    }
-
-    fn page(&self) -> Vec<(String, f64)> {
-        let mut latest = self.latest.lock().unwrap();
-        for report in self.ring.take_now() {
-            self.notes.lock().unwrap().extend(report.notes.iter().cloned());
-            latest.apply(&report);
-        }
-        let rows = latest.snapshot(self.clock.now()).rows;
-        rows.iter().map(|r| (format!("{}{}", r.meta.family.name, r.meta.labels), r.value)).collect()
+        let world = World { folders, ..World::scripted(Clock::new(clock::System)) };
+        Watching(Alone::start(&KIND, &world, config))
     }
 
     /// A series of one recording, with what labels it has besides: `clock_offset{clock="name"}`.
@@ -78,7 +51,7 @@ impl Watching {
         let comma = if more == "}" { "" } else { "," };
         let name = if name.starts_with("segment_processing") { name.to_owned() } else { format!("recording_{name}") };
         let series = format!("{name}{{camera_id=\"{id}\"{comma}{more}");
-        self.page().into_iter().find(|(name, _)| *name == series).map(|(_, value)| value)
+        self.value(&series)
     }
 
     fn wait(&self, id: &str, name: &str, bound: Duration, fits: impl Fn(f64) -> bool) -> f64 {
@@ -108,14 +81,6 @@ impl Watching {
             });
             Some((start, end, seconds))
         })
-    }
-}
-
-impl Drop for Watching {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // each test uses its part
 
+pub mod alone;
 pub mod brokers;
 pub mod cameras;
 pub mod fake_camera;
