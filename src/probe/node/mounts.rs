@@ -7,9 +7,9 @@ use super::trend::Trend;
 use crate::base::clock::{Clock, Window};
 use crate::base::quit::Quit;
 use crate::metric::desc::{Desc, Family, Unit};
-use crate::metric::report::Report;
+use crate::metric::report::{NoData, Report};
 use crate::probe::{Failed, Kit, Running, Session, Tap};
-use crate::world::machine::{Machine, Space, Under};
+use crate::world::machine::{Machine, Space, Under, why};
 use crate::world::post::{Hung, Post};
 use futures_util::future::join_all;
 use std::collections::HashMap;
@@ -65,7 +65,8 @@ static READ_ONLY: Desc<3> =
 static ERROR: Desc<3> = gauge(
     "node_filesystem_device_error",
     Unit::Count,
-    "1 if it cannot be asked or does not answer within 2 s, and then nothing else is known of it; else 0",
+    "1 if it answers with an error or not within 2 s, and then nothing else is known of it; else 0; absent where we may not \
+     ask",
 );
 static TAKEN: Desc<3> = gauge(
     "filesystem_remounted_readonly",
@@ -221,9 +222,10 @@ impl Mounts {
             post.ask(LIMIT.min(self.every), move || machine.space(&point))
         });
         for (mount, space) in mounts.iter().zip(join_all(asked).await) {
-            let space = space.ok().and_then(Result::ok);
+            let space = space.map_err(|hung| Failed::from(hung).why);
+            let space = space.and_then(|answer| answer.map_err(|unreadable| why(&unreadable.source)));
             let trend = self.trends.entry(mount.id).or_default();
-            let until_full = space.and_then(|space| trend.until_full(from, space.available));
+            let until_full = space.ok().and_then(|space| trend.until_full(from, space.available));
             put(&mut sheet, mount, space, until_full);
         }
         self.trends.retain(|id, _| mounts.iter().any(|mount| mount.id == *id));
@@ -232,11 +234,16 @@ impl Mounts {
     }
 }
 
-fn put(sheet: &mut Sheet, mount: &Mount, space: Option<Space>, until_full: Option<f64>) {
+fn put(sheet: &mut Sheet, mount: &Mount, space: Result<Space, NoData>, until_full: Option<f64>) {
+    // It answers whom it belongs to: a user's stick below a directory of his own, FUSE without allow_other.
+    if space == Err(NoData::Denied) {
+        sheet.left_out += 1;
+        return;
+    }
     let labels = [&*mount.device, &*mount.point, &*mount.kind];
-    sheet.put(&ERROR, labels, f64::from(space.is_none()));
+    sheet.put(&ERROR, labels, f64::from(space.is_err()));
     sheet.put(&TAKEN, labels, f64::from(mount.taken));
-    let Some(space) = space else { return };
+    let Ok(space) = space else { return };
     until_full.into_iter().for_each(|seconds| sheet.put(&UNTIL_FULL, labels, seconds));
     sheet.put(&SIZE, labels, space.size);
     sheet.put(&FREE, labels, space.free);
@@ -278,6 +285,7 @@ impl Session for Mounts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::clock::Wall;
 
     #[test]
     fn a_line_of_the_mount_table_says_what_is_mounted_where() {
@@ -299,6 +307,21 @@ mod tests {
         let kept: Vec<_> = table(&text).unwrap().iter().map(|mount| mount.id).collect();
         assert_eq!(kept, [1, 3]);
         assert!(table("1 2 3\n").is_err());
+    }
+
+    #[test]
+    fn a_mount_that_we_may_not_ask_is_counted_and_is_no_mount_that_does_not_answer() {
+        let mount = mount("41 27 8:17 / /media/alice/STICK rw - vfat /dev/sdb1 rw").unwrap();
+        let told = |space| {
+            let mut sheet = Sheet::new(Wall::from_millis(0));
+            put(&mut sheet, &mount, space, None);
+            let rows = sheet.facts.iter().map(|fact| format!("{} {}", fact.family.name, fact.value));
+            (rows.collect::<Vec<_>>().join(" "), sheet.left_out)
+        };
+        assert_eq!(told(Err(NoData::Denied)), (String::new(), 1));
+        for why in [NoData::Timeout, NoData::Unreachable] {
+            assert_eq!(told(Err(why)), (format!("{} 1 {} 0", ERROR.name, TAKEN.name), 0));
+        }
     }
 
     #[test]
