@@ -152,7 +152,8 @@ fn visible(text: &str, own: Option<&str>) -> Result<(Vec<Mount>, usize), Missed>
     let mut mounts = table(text)?;
     let all = mounts.len();
     if let Some(own) = own.filter(|own| *own != text) {
-        let seen: HashMap<_, _> = own.lines().filter_map(mount).map(|mount| (mount.place.point, mount.place.number)).collect();
+        let seen: HashMap<_, _> =
+            own.lines().filter_map(mount).map(|mount| (mount.place.point, mount.place.number)).collect();
         mounts.retain(|mount| seen.get(&mount.place.point) == Some(&mount.place.number));
     }
     let hidden = all - mounts.len();
@@ -300,6 +301,8 @@ mod tests {
     use crate::metric::book::Book;
     use crate::world::World;
     use crate::world::machine::Roots;
+    use std::io::Write;
+    use tempfile::Builder;
 
     #[test]
     fn a_line_of_the_mount_table_says_what_is_mounted_where() {
@@ -343,24 +346,28 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_mounted_under_the_number_of_another_has_no_past() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = dir.path().to_owned();
-        std::fs::create_dir_all(root.join("1")).unwrap();
-        std::fs::create_dir(root.join("roomy")).unwrap();
-        // Nothing is ever free there.
-        std::os::unix::fs::symlink("/proc", root.join("full")).unwrap();
-        let mounted = |line: &str| std::fs::write(root.join("1/mountinfo"), line).unwrap();
+        let proc = tempfile::tempdir().unwrap();
+        let init = Builder::new().prefix("1").rand_bytes(0).tempdir_in(proc.path()).unwrap();
+        let mounted = |line: &str| {
+            let mut file = Builder::new().prefix("mountinfo").rand_bytes(0).tempfile_in(init.path()).unwrap();
+            file.write_all(line.as_bytes()).unwrap();
+            file
+        };
+        let machine =
+            |root: &str| Machine::at(Roots { proc: proc.path().into(), root: root.into(), ..Roots::default() });
         let sim = Sim::new();
-        let machine = Machine::at(Roots { proc: root.clone(), root: root.clone(), ..Roots::default() });
         let world = World::scripted(sim.clock());
         let mut kit = Kit::new(world, Book::default(), Default::default(), Default::default());
-        let mut mounts = Mounts::open(machine, &mut kit, Duration::from_secs(5));
-        mounted("63 1 8:17 / /roomy rw - xfs /dev/sdb1 rw\n");
+        let mut mounts = Mounts::open(machine("/"), &mut kit, Duration::from_secs(5));
+        let table = mounted("63 1 8:17 / /usr rw - xfs /dev/sdb1 rw\n");
         for _ in 0..30 {
             mounts.look().await.unwrap();
             sim.advance(Duration::from_secs(5 * 60));
         }
-        mounted("63 1 8:33 / /full rw - xfs /dev/sdc1 rw\n");
+        drop(table);
+        let _table = mounted("63 1 8:33 / /self rw - xfs /dev/sdc1 rw\n");
+        // Below /proc nothing is ever free.
+        mounts.machine = machine("/proc");
         let facts = mounts.look().await.unwrap().facts;
         let of = |desc: &Desc<3>| facts.iter().find(|f| f.family.name == desc.name).map(|f| (f.label(0), f.value));
         assert_eq!((of(&AVAILABLE), of(&UNTIL_FULL)), (Some(("/dev/sdc1", 0.0)), None));
