@@ -71,8 +71,13 @@ fn road_to(kernel: &Netlink, to: Address) -> io::Result<Option<Road>> {
         // No route; one that says unreachable, prohibit, or blackhole; no IPv6 at all.
         Err(error) => match error.raw_os_error() {
             Some(
-                libc::ENETUNREACH | libc::EHOSTUNREACH | libc::EACCES | libc::EINVAL | libc::ENODEV
-                | libc::EAFNOSUPPORT | libc::EOPNOTSUPP,
+                libc::ENETUNREACH
+                | libc::EHOSTUNREACH
+                | libc::EACCES
+                | libc::EINVAL
+                | libc::ENODEV
+                | libc::EAFNOSUPPORT
+                | libc::EOPNOTSUPP,
             ) => Ok(None),
             _ => Err(error),
         },

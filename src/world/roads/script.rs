@@ -64,7 +64,7 @@ impl Roads for Script {
     fn look(&self, to: &[Address]) -> io::Result<Seen> {
         let state = self.lock();
         if state.deaf {
-            return Err(io::ErrorKind::PermissionDenied.into());
+            return Err(io::Error::from_raw_os_error(libc::EPERM));
         }
         let roads = to.iter().map(|to| state.roads.get(to).copied()).collect();
         Ok(Seen { links: state.links.clone(), neighbours: state.neighbours.clone(), roads })
