@@ -241,6 +241,14 @@ mod tests {
     }
 
     #[test]
+    fn an_interface_has_one_table() {
+        let one = "[[nic]]\ninterface = \"eth0.10\"\n";
+        let what = "`nic[1].interface` is \"eth0.10\", which `nic[0]` is already; give each its own";
+        assert_eq!(mistakes(&format!("{one}{one}")), [format!("4:13: error: {what}")]);
+        assert_eq!(mistakes(one), [""; 0]);
+    }
+
+    #[test]
     fn streams_and_playlists_share_their_names_and_an_input_must_be_there() {
         let one = "[[stream]]\nid = \"main\"\nurl = \"udp://239.1.1.1:5000\"\n";
         let playlist = "[[playlist]]\nid = \"main\"\nurl = \"http://origin/index.m3u8\"\n";

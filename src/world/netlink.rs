@@ -77,7 +77,12 @@ impl Netlink {
             // SAFETY: as above, and the kernel writes at most the length given.
             let len = unsafe { libc::recv(self.0.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), 0) };
             if len <= 0 {
-                return Err(if len == 0 { io::ErrorKind::UnexpectedEof.into() } else { io::Error::last_os_error() });
+                let error = if len == 0 { io::ErrorKind::UnexpectedEof.into() } else { io::Error::last_os_error() };
+                // With a time limit a signal ends the call, whatever its handler asked for (signal(7)).
+                if error.kind() == io::ErrorKind::Interrupted {
+                    continue;
+                }
+                return Err(error);
             }
             if !messages(&buffer[..len as usize], on)? || scope == Scope::One {
                 return Ok(());

@@ -10,7 +10,7 @@ use crate::base::label::Label;
 use crate::metric::book::{Hold, Series};
 use crate::metric::reading::{Fact, Readings};
 use crate::metric::report::{NoData, Report};
-use crate::metric::roster::Roster;
+use crate::metric::roster::{Camera, Roster};
 use crate::probe::Kit;
 use crate::probe::poll::Poll;
 use crate::world::machine;
@@ -49,6 +49,13 @@ fn known(neighbour: Neighbour) -> bool {
     !matches!(neighbour, Neighbour::Incomplete | Neighbour::Failed)
 }
 
+fn answers(neighbour: Option<Neighbour>) -> bool {
+    neighbour.is_some_and(known)
+}
+
+/// A camera by its id and its host: with another host it is to be found elsewhere.
+type Who = (String, String);
+
 /// Where a camera is to be found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Place {
@@ -63,7 +70,7 @@ struct Place {
 /// What the kernel knows.
 struct Ways {
     /// By camera; `None` where it knows none.
-    places: BTreeMap<String, Option<Place>>,
+    places: BTreeMap<Who, Option<Place>>,
     /// Interfaces that have a link.
     up: HashSet<String>,
 }
@@ -82,7 +89,9 @@ pub(super) struct Cameras {
     dropped: Series,
     drops: Drops,
     /// Where each camera was at the last look.
-    places: BTreeMap<String, Place>,
+    places: BTreeMap<Who, Place>,
+    /// What is remembered of them.
+    told: String,
     /// The log says last that the kernel does not answer.
     deaf: bool,
 }
@@ -96,14 +105,15 @@ impl Cameras {
             readings: Readings::new(kit.shelf(), Hold::Read(every)),
             dropped: kit.own(&DROPS, []),
             drops: Drops::default(),
-            places: BTreeMap::new(),
+            places: kit.remembered().map(recall).unwrap_or_default(),
+            told: kit.remembered().unwrap_or_default().to_owned(),
             deaf: false,
         }
     }
 
     /// A neighbour does not become a far host by losing its link: an address that goes with the link, as DHCP clients have
     /// it, leaves a default route that leads elsewhere. So it stays where it was until that has a link again, or until it
-    /// is a neighbour elsewhere.
+    /// is a neighbour elsewhere; a restart in between changes nothing.
     fn settle(&mut self, ways: Ways) {
         let mut moved = 0;
         let mut places = BTreeMap::new();
@@ -136,7 +146,7 @@ impl Cameras {
         }
         let silent = |interface: &str| asked.get(interface).is_some_and(|(all, there)| *there == 0 && *all >= SILENT);
         let mut facts = Vec::new();
-        for (camera, place) in &self.places {
+        for ((camera, _), place) in &self.places {
             let interface = place.interface.as_str();
             let via = if place.gateway { "gateway" } else { "link" };
             facts.push(Fact::of(&CAMERA_INTERFACE, [camera, interface, via], 1.0));
@@ -154,25 +164,23 @@ impl Cameras {
     }
 }
 
-/// The first address that the kernel knows a way to is the one that a connection takes.
-fn ways(roads: &dyn Roads, cameras: &[(String, Vec<Address>)]) -> io::Result<Ways> {
+/// Of several addresses the first with a way is the one that is called first; but one that answers is better.
+fn ways(roads: &dyn Roads, cameras: &[(Who, Vec<Address>)]) -> io::Result<Ways> {
     let to: Vec<Address> = cameras.iter().flat_map(|(_, addresses)| addresses).copied().collect();
     let seen = roads.look(&to)?;
     let mut asked = to.into_iter().zip(seen.roads);
     let mut places = BTreeMap::new();
     for (camera, addresses) in cameras {
-        let mut found = None;
+        let mut found: Option<Place> = None;
         for (address, road) in asked.by_ref().take(addresses.len()) {
             let link = road.and_then(|road| seen.links.iter().find(|link| link.index == road.index));
-            if let (None, Some(road), Some(link)) = (&found, road, link) {
-                let neighbour = seen.neighbours.get(&(link.index, address)).copied();
-                found = Some(Place {
-                    interface: link.name.clone(),
-                    gateway: road.gateway,
-                    up: link.up,
-                    // Without a link nobody could answer, and a router's neighbours are his.
-                    neighbour: neighbour.filter(|_| link.up && !road.gateway),
-                });
+            let (Some(road), Some(link)) = (road, link) else { continue };
+            // Without a link nobody could answer, and a router's neighbours are his.
+            let neighbour = seen.neighbours.get(&(link.index, address)).copied();
+            let neighbour = neighbour.filter(|_| link.up && !road.gateway);
+            if found.as_ref().is_none_or(|found| !answers(found.neighbour) && answers(neighbour)) {
+                let interface = link.name.clone();
+                found = Some(Place { interface, gateway: road.gateway, up: link.up, neighbour });
             }
         }
         places.insert(camera.clone(), found);
@@ -181,13 +189,29 @@ fn ways(roads: &dyn Roads, cameras: &[(String, Vec<Address>)]) -> io::Result<Way
     Ok(Ways { places, up: up.collect() })
 }
 
+/// Neighbours, one a line; those behind routers are not held anywhere.
+fn remember(places: &BTreeMap<Who, Place>) -> String {
+    let neighbours = places.iter().filter(|(_, place)| !place.gateway);
+    neighbours.map(|((camera, host), place)| format!("{camera} {host} {}\n", place.interface)).collect()
+}
+
+fn recall(text: &str) -> BTreeMap<Who, Place> {
+    let place = |line: &str| {
+        let mut words = line.split(' ').map(str::to_owned);
+        let who = (words.next()?, words.next()?);
+        let interface = words.next()?;
+        Some((who, Place { interface, gateway: false, up: false, neighbour: None }))
+    };
+    text.lines().filter_map(place).collect()
+}
+
 impl Poll for Cameras {
     type Seen = Look;
 
     fn look(&mut self) -> Box<dyn FnOnce() -> Look + Send> {
         let roll = self.roster.roll();
-        let cameras = roll.cameras.iter().map(|camera| (camera.id.clone(), self.known.of(&camera.host)));
-        let (cameras, roads) = (cameras.collect::<Vec<_>>(), self.roads.clone());
+        let who = |camera: &Camera| ((camera.id.clone(), camera.host.clone()), self.known.of(&camera.host));
+        let (cameras, roads) = (roll.cameras.iter().map(who).collect::<Vec<_>>(), self.roads.clone());
         Box::new(move || Look { ways: ways(&*roads, &cameras), leaky: roads.leaky() })
     }
 
@@ -198,6 +222,11 @@ impl Poll for Cameras {
             Ok(ways) => {
                 self.settle(ways);
                 self.deaf = false;
+                let text = remember(&self.places);
+                if text != self.told {
+                    self.told.clone_from(&text);
+                    report.remember(Some(text));
+                }
             }
             Err(error) => {
                 if !std::mem::replace(&mut self.deaf, true) {

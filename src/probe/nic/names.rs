@@ -9,6 +9,9 @@ use crate::world::roads::{Address, Roads};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+/// Addresses of one camera that are looked at.
+const MOST: usize = 8;
+
 /// Addresses of names, as they were last found: what a camera was reached at stands until its name leads elsewhere, also
 /// while no resolver answers, since that is when it is asked for. Clones are the same.
 #[derive(Clone, Default)]
@@ -58,7 +61,8 @@ impl Poll for Names {
         // Each is kept as soon as it is found: the next one may hang.
         Box::new(move || {
             for name in names {
-                if let Ok(addresses) = roads.addresses(&name) {
+                if let Ok(mut addresses) = roads.addresses(&name) {
+                    addresses.truncate(MOST);
                     known.lock().insert(name, addresses);
                 }
             }

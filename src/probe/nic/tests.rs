@@ -44,6 +44,7 @@ struct Bench {
     kit: Kit,
     cameras: Cameras,
     latest: Latest,
+    remembered: Option<String>,
 }
 
 impl Bench {
@@ -58,7 +59,13 @@ impl Bench {
         let mut kit = Kit::new(world, book.clone(), roster, Ledger::default());
         let known = Known::default();
         let cameras = Cameras::open(known.clone(), EVERY, &mut kit);
-        Bench { sim, net, known, kit, cameras, latest: Latest::new(book) }
+        Bench { sim, net, known, kit, cameras, latest: Latest::new(book), remembered: None }
+    }
+
+    /// The same after a restart, which remembers what the last report said.
+    fn again(&mut self) {
+        self.kit.remind(self.remembered.clone());
+        self.cameras = Cameras::open(self.known.clone(), EVERY, &mut self.kit);
     }
 
     /// The page after one more look, without what is 0.
@@ -67,6 +74,7 @@ impl Bench {
         let seen = (self.cameras.look())();
         let at = self.sim.clock().boot();
         let report = self.cameras.fold(Window { from: at, to: at }, seen);
+        self.remembered = report.memory.clone().unwrap_or(self.remembered.take());
         self.latest.apply(&report);
         self.page()
     }
@@ -163,6 +171,8 @@ fn cameras_behind_an_interface_without_a_link_are_cut_off_also_when_its_address_
     assert_eq!(cut(bench.look()), yard);
     bench.net.unplug(ETH1);
     assert_eq!(cut(bench.look()), yard, "the card was pulled out");
+    bench.again();
+    assert_eq!(cut(bench.look()), yard, "and Vedette restarted");
     // A way to a neighbour elsewhere is a move.
     bench.net.road(address("10.0.1.5"), link(WAN));
     assert_eq!(cut(bench.look()), [""; 0]);
@@ -176,6 +186,36 @@ fn cameras_behind_an_interface_without_a_link_are_cut_off_also_when_its_address_
     bench.net.road(address("10.0.1.5"), None);
     let page = bench.look();
     assert_eq!(page, ["interface_info{id=far,interface=wan,via=gateway}"]);
+}
+
+#[test]
+fn a_camera_with_another_host_is_not_looked_for_where_the_former_was() {
+    let mut bench = Bench::new(&[("yard", "10.0.1.5")]);
+    bench.net.road(address("10.0.1.5"), link(ETH1));
+    bench.net.road(address("198.51.100.7"), gateway(WAN));
+    bench.look();
+    bench.net.unplug(ETH1);
+    bench.net.road(address("10.0.1.5"), gateway(WAN));
+    assert_eq!(bench.look().len(), 2, "held where it was, and cut off");
+    bench.kit.roster.replace(Roll { cameras: vec![Camera { id: "yard".into(), host: "198.51.100.7".into() }] });
+    assert_eq!(bench.look(), ["interface_info{id=yard,interface=wan,via=gateway}"]);
+}
+
+#[test]
+fn of_two_addresses_the_one_that_answers_counts() {
+    let mut bench = Bench::new(&[("yard", "yard.example")]);
+    bench.net.name("yard.example", &[address("fd00::5"), address("10.0.1.5")]);
+    let mut names = Names::open(bench.known.clone(), &bench.kit);
+    (names.look())();
+    bench.net.road(address("fd00::5"), link(ETH1));
+    bench.net.road(address("10.0.1.5"), link(ETH1));
+    bench.net.neighbour(ETH1, address("fd00::5"), Some(Neighbour::Failed));
+    bench.look();
+    let up = "camera_neighbour_up{camera_id=\"yard\",interface=\"eth1\"}";
+    assert_eq!(bench.value(up), Some(0.0));
+    bench.net.neighbour(ETH1, address("10.0.1.5"), Some(Neighbour::Delay));
+    bench.look();
+    assert_eq!(bench.value(up), Some(1.0));
 }
 
 #[test]

@@ -152,7 +152,7 @@ mod tests {
         };
         let out = attribute(RTA_OIF, &7u32.to_ne_bytes());
         let by = |kind| attribute(kind, &[192, 0, 2, 1]);
-        assert_eq!(route(RTN_UNICAST, &[out.clone()]), Some(Road { index: 7, gateway: false }));
+        assert_eq!(route(RTN_UNICAST, std::slice::from_ref(&out)), Some(Road { index: 7, gateway: false }));
         assert_eq!(route(RTN_UNICAST, &[out.clone(), by(RTA_GATEWAY)]), Some(Road { index: 7, gateway: true }));
         assert_eq!(route(RTN_UNICAST, &[by(RTA_VIA), out.clone()]), Some(Road { index: 7, gateway: true }));
         assert_eq!(route(7, &[out]), None, "RTN_UNREACHABLE");

@@ -122,6 +122,42 @@ fn a_link_is_held_against_what_it_should_be_and_nothing_is_made_of_what_a_driver
 }
 
 #[test]
+fn a_virtual_machine_knows_no_speed_and_the_configured_one_serves_for_its_use_alone() {
+    let (_dir, roots) = tree(include_str!("../../../src/probe/nic/testdata/virtio/tree.txt"));
+    let bytes = roots.sys.join("class/net/eth0/statistics/tx_bytes");
+    let alone = start(
+        roots,
+        "[[nic]]\ninterface = \"eth0\"\nspeed = \"1Gbit\"\nduplex = \"full\"\nevery = \"1s\"\n\
+         [[nic]]\ninterface = \"ifb0\"\nspeed = \"1Gbit\"\nevery = \"1s\"\n",
+    );
+    let first = page(&alone, 2);
+    assert_eq!((first["link_up{\"eth0\"}"], first["present{\"ifb0\"}"]), (1.0, 1.0));
+    assert!(!first.keys().any(|series| series.contains("speed") || series.contains("duplex")), "{first:?}");
+    let sent: f64 = std::fs::read_to_string(&bytes).unwrap().trim().parse().unwrap();
+    let used = "utilization_ratio{direction=\"transmit\",\"eth0\"}";
+    wait("a second look", SOON, || page(&alone, 2).contains_key(used).then_some(()));
+    std::fs::write(&bytes, format!("{}\n", sent + 1e6)).unwrap();
+    let share = wait("its use", SOON, || page(&alone, 2).get(used).copied().filter(|used| *used > 0.0));
+    assert!((0.004..0.009).contains(&share), "8 Mbit in a second or so: {share}");
+}
+
+#[test]
+fn a_driver_that_hangs_costs_its_interface_only() {
+    let (_dir, roots) = tree(include_str!("../../../src/probe/nic/testdata/made-links/tree.txt"));
+    let net = roots.sys.join("class/net");
+    // Who opens a pipe that nobody writes to waits in the kernel.
+    std::fs::remove_file(net.join("eth0/speed")).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(net.join("eth0/speed")).status().unwrap().success());
+    let table = |name: &str| format!("[[nic]]\ninterface = \"{name}\"\nevery = \"1s\"\n");
+    let alone = start(roots, &(table("eth0") + &table("eth3")));
+    assert_eq!(page(&alone, 1)["present{\"eth3\"}"], 1.0);
+    std::fs::write(net.join("eth3/carrier"), "0\n").unwrap();
+    wait("the other one on cadence", SOON, || (page(&alone, 1)["link_up{\"eth3\"}"] == 0.0).then_some(()));
+    // Let go, so that its thread ends.
+    let _released = std::fs::File::options().write(true).open(net.join("eth0/speed"));
+}
+
+#[test]
 fn the_rules_fire_when_they_should() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/probe/nic/testdata/rules_test.yml");
     crate::support::prometheus::test_rules(&tests);
