@@ -5,6 +5,7 @@ pub mod exposition;
 pub mod fflog;
 pub mod h26x;
 pub mod hls;
+pub mod icmp;
 pub mod progress;
 pub mod psi;
 pub mod record;
@@ -14,6 +15,7 @@ pub mod sdp;
 pub mod tracer;
 pub mod ts;
 pub mod window;
+pub mod x509;
 
 use crate::base::label::Label;
 
