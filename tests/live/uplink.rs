@@ -1,4 +1,9 @@
-//! The uplink probe and the network under it: real sockets, and a network namespace without a route.
+//! The uplink probe and the network under it: real sockets, and roads in network namespaces.
+
+mod failover;
+mod measured;
+mod outages;
+mod roads;
 
 use crate::support::prometheus::test_rules;
 use crate::support::site::{Authority, Site};
