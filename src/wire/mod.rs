@@ -5,6 +5,7 @@ pub mod exposition;
 pub mod fflog;
 pub mod h26x;
 pub mod hls;
+pub mod icmp;
 pub mod progress;
 pub mod psi;
 pub mod record;
@@ -15,6 +16,7 @@ pub mod smart;
 pub mod tracer;
 pub mod ts;
 pub mod window;
+pub mod x509;
 
 use crate::base::label::Label;
 
