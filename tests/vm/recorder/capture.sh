@@ -1,6 +1,6 @@
 #!/bin/bash
 # Prints what the node probe and node_exporter read of this machine, as a tree of files in one text (the shape that
-# tests/live/node/tree.rs takes): tests/vm/capture.sh >src/probe/node/testdata/NAME/tree.txt
+# tests/live/node/tree.rs takes): tests/vm/recorder/capture.sh >src/probe/node/testdata/NAME/tree.txt
 #
 # What tells one machine from another is replaced: MAC addresses by those for documentation (RFC 7042 section 2.1.2), IPv4
 # addresses by 192.0.2.0/24, serial numbers, world-wide names and UUIDs by numbers.
@@ -16,7 +16,8 @@ take() {
 		part=${rest%%/*}
 		case $rest in */*) rest=${rest#*/} ;; *) rest= ;; esac
 		path=$at/$part
-		if [ -L "$path" ]; then
+		# Below proc links lead to whoever asks.
+		if [ -L "$path" ] && [ "${1%%/*}" != proc ]; then
 			if [ -z "${told[$path]:-}" ]; then
 				told[$path]=yes
 				echo "== ${path#"$root"/} -> $(readlink "$path")"
@@ -52,7 +53,7 @@ mask() {
 			next
 		}
 		# Both ends of sockets, in hexadecimal; the queues are what is read.
-		file ~ /^proc\/net\/udp/ && NR > 1 { gsub(/[0-9A-F]{8,}:[0-9A-F]{4}/, "00000000:0000") }
+		file ~ /^proc\/net\/udp/ && NR > 1 { gsub(/[0-9A-F]+:[0-9A-F][0-9A-F][0-9A-F][0-9A-F] /, "00000000:0000 ") }
 		{
 			out = ""
 			rest = $0
@@ -71,7 +72,7 @@ mask() {
 }
 
 everything() {
-	echo "Captured by tests/vm/capture.sh on Linux $(uname -r)."
+	echo "Captured by tests/vm/recorder/capture.sh on Linux $(uname -r)."
 	echo
 
 	cd "$root/"
