@@ -116,7 +116,12 @@ fn root(root: Table<'_>) -> Option<Config> {
         store: store::Settings::read(store.as_ref()),
         alerts: read_alerts(alerts.as_ref()),
         mqtt: mqtt::read(&root),
-        targets: kinds.flat_map(|kind| read_targets(&root, kind, &mut seen)).chain(standing).chain(roads).collect(),
+        targets: kinds
+            .flat_map(|kind| read_targets(&root, kind, &mut seen))
+            .chain(standing)
+            .chain(roads)
+            .chain([probe::disk::target()])
+            .collect(),
     };
     check_inputs(&root, &config.targets);
     for table in [node, web, metrics, alerts, store].into_iter().flatten() {

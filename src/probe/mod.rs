@@ -6,6 +6,7 @@
 
 pub mod camera;
 mod declared;
+pub mod disk;
 pub mod encoder;
 pub mod gpu;
 pub mod nic;
@@ -61,6 +62,7 @@ pub struct Kind {
 /// All probes. A new one is a folder and a line here.
 pub static KINDS: &[&Kind] = &[
     &camera::KIND,
+    &disk::KIND,
     &encoder::KIND,
     &gpu::KIND,
     &nic::KIND,

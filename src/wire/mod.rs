@@ -5,15 +5,18 @@ pub mod exposition;
 pub mod fflog;
 pub mod h26x;
 pub mod hls;
+pub mod icmp;
 pub mod progress;
 pub mod psi;
 pub mod record;
 pub mod rtp;
 pub mod scte35;
 pub mod sdp;
+pub mod smart;
 pub mod tracer;
 pub mod ts;
 pub mod window;
+pub mod x509;
 
 use crate::base::label::Label;
 

@@ -1,16 +1,18 @@
-//! Reaching out: TCP connect, HTTP GET, DNS; and what the kernel says of routes and carriers.
+//! Reaching out: TCP connect, HTTP GET, ICMP echo, DNS; and what the kernel says of routes and carriers.
 
 mod http;
 mod kernel;
+mod ping;
 mod real;
 pub mod script;
+mod tls;
 
 pub use real::Real;
 
 use crate::base::clock::Wall;
 use crate::base::label::Label;
 use crate::base::secret::Secret;
-use bytes::Bytes;
+use crate::wire::icmp::Family;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -107,14 +109,61 @@ impl From<io::Error> for Missed {
     }
 }
 
-/// An HTTP answer.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Got {
-    pub status: u16,
-    /// The server's `Date` (RFC 9110 §6.6.1), whole seconds: its claim about wall time.
-    pub date: Option<Wall>,
-    /// The first 64 KiB of the body.
-    pub body: Bytes,
+/// A socket that cannot be bound to an interface: without the interface there is no road.
+fn unbound(error: io::Error) -> Missed {
+    match error.raw_os_error() {
+        Some(libc::ENODEV) => Missed::new(Reason::Unreachable, error),
+        _ => error.into(),
+    }
+}
+
+/// Over which road a question goes, and how long it may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Way<'a> {
+    /// Out of this interface, whatever the routing table prefers (SO_BINDTODEVICE, which needs no right since Linux 5.7).
+    /// Names are asked as the system asks for them.
+    pub interface: Option<&'a str>,
+    pub bound: Duration,
+}
+
+/// A default route in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    pub interface: String,
+    /// Its next hop, of the link with `%` and the interface; `None` where the link itself leads on.
+    pub gateway: Option<String>,
+    pub family: Family,
+}
+
+/// What came of ICMP echo requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Echoes {
+    pub sent: u16,
+    /// Times of those that were answered, at most `sent`.
+    pub rtts: Vec<Duration>,
+}
+
+/// What a request met with, step by step. What is `None` was not reached, or is not part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Steps {
+    /// In the resolver; next to nothing for an address.
+    pub name: Option<Duration>,
+    pub connect: Option<Duration>,
+    pub tls: Option<Duration>,
+    /// From the request to the head of the response.
+    pub first: Option<Duration>,
+    /// From there to the last byte of the body, or as much of it as is taken.
+    pub body: Option<Duration>,
+    /// When the first certificate of the chain ends that the server showed, trusted or not.
+    pub certificate: Option<Wall>,
+}
+
+/// An HTTP request and its end.
+#[derive(Debug)]
+pub struct Visit {
+    pub steps: Steps,
+    /// The status of the answer.
+    pub end: Result<u16, Missed>,
 }
 
 /// User and password for HTTP's Basic scheme (RFC 7617).
@@ -182,19 +231,23 @@ pub struct Fetched {
 pub type Taker<'a> = &'a mut (dyn FnMut(&[u8]) + Send);
 
 pub type Asking<'a, T> = Pin<Box<dyn Future<Output = Result<T, Missed>> + Send + 'a>>;
+pub type Visiting<'a> = Pin<Box<dyn Future<Output = Visit> + Send + 'a>>;
 
 /// Asks the network. Every question ends within its bound.
 pub trait Net: Send + Sync {
     /// Opens a TCP connection to a name or address and closes it again. All addresses of a name are tried at once.
-    fn connect<'a>(&'a self, host: &'a str, port: u16, bound: Duration) -> Asking<'a, ()>;
-    /// One GET over HTTP/1.1, `http://` or `https://` (by the system's roots). Redirections are not followed.
-    fn get<'a>(&'a self, url: &'a Url, bound: Duration) -> Asking<'a, Got>;
-    /// One GET like [`Net::get`], its body taken as it comes; at most 5 redirects, never from `https://` to `http://`.
+    fn connect<'a>(&'a self, host: &'a str, port: u16, way: Way<'a>) -> Asking<'a, ()>;
+    /// One GET over HTTP/1.1, `http://` or `https://` (by the system's roots), of whose body 64 KiB are taken at most.
+    /// Redirections are not followed.
+    fn visit<'a>(&'a self, url: &'a Url, way: Way<'a>) -> Visiting<'a>;
+    /// ICMP echo requests to the first address of a name. [`Reason::Denied`] where we may not.
+    fn ping<'a>(&'a self, host: &'a str, echoes: u16, way: Way<'a>) -> Asking<'a, Echoes>;
+    /// One GET like [`Net::visit`], its body taken as it comes; at most 5 redirects, never from `https://` to `http://`.
     fn fetch<'a>(&'a self, ask: Ask<'a>, take: Taker<'a>) -> Asking<'a, Fetched>;
     /// Asks the system's resolver; the number of addresses found, at least 1.
     fn resolve<'a>(&'a self, name: &'a str, bound: Duration) -> Asking<'a, usize>;
-    /// Interfaces that default routes in force lead out of, least metric first, IPv4 before IPv6, none twice.
-    fn default_routes(&self) -> Asking<'_, Vec<String>>;
+    /// Default routes in force, least metric first, IPv4 before IPv6.
+    fn default_routes(&self) -> Asking<'_, Vec<Route>>;
     /// Whether an interface is up and has carrier (`/sys/class/net/<interface>/carrier`).
     fn carrier<'a>(&'a self, interface: &'a str) -> Asking<'a, bool>;
 }

@@ -10,6 +10,7 @@ mod camera;
 mod canary;
 mod central;
 mod crowd;
+mod disk;
 mod encoder;
 mod encoding_story;
 mod faults;

@@ -1,4 +1,9 @@
-//! The uplink probe and the network under it: real sockets, and a network namespace without a route.
+//! The uplink probe and the network under it: real sockets, and roads in network namespaces.
+
+mod failover;
+mod measured;
+mod outages;
+mod roads;
 
 use crate::support::prometheus::test_rules;
 use crate::support::site::{Authority, Site};
@@ -25,9 +30,9 @@ use vedette::probe::{Kit, Tap};
 use vedette::world::World;
 use vedette::world::clock::System;
 use vedette::world::listener::Gate;
-use vedette::world::net::{Missed, Net, Real, Reason};
+use vedette::world::net::{Missed, Net, Real, Reason, Visit, Way};
 
-const BOUND: Duration = Duration::from_secs(3);
+const WAY: Way<'_> = Way { interface: None, bound: Duration::from_secs(3) };
 const SOON: Duration = Duration::from_secs(20);
 
 fn real() -> (Runtime, Real) {
@@ -44,48 +49,53 @@ fn a_listening_port_answers_and_a_closed_one_refuses() {
     let (runtime, net) = real();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    runtime.block_on(net.connect("127.0.0.1", port, BOUND)).unwrap();
-    runtime.block_on(net.connect("localhost", port, BOUND)).unwrap();
-    assert_eq!(reason(runtime.block_on(net.connect("127.0.0.1", free_port(), BOUND))), Reason::Refused);
-    assert!(runtime.block_on(net.resolve("localhost", BOUND)).unwrap() >= 1);
-    let unknown = reason(runtime.block_on(net.resolve("nobody.invalid", BOUND)));
+    runtime.block_on(net.connect("127.0.0.1", port, WAY)).unwrap();
+    runtime.block_on(net.connect("localhost", port, WAY)).unwrap();
+    assert_eq!(reason(runtime.block_on(net.connect("127.0.0.1", free_port(), WAY))), Reason::Refused);
+    assert!(runtime.block_on(net.resolve("localhost", WAY.bound)).unwrap() >= 1);
+    let unknown = reason(runtime.block_on(net.resolve("nobody.invalid", WAY.bound)));
     assert!(matches!(unknown, Reason::Name | Reason::Timeout), "{unknown:?}");
 }
 
-#[test]
-fn a_server_answers_with_status_and_date() {
+/// Asks a server, and takes its certificates for what they are.
+fn visit(url: &str, bound: Duration) -> Visit {
     let (runtime, net) = real();
+    runtime.block_on(net.visit(&Url::parse(url).unwrap(), Way { bound, ..WAY }))
+}
+
+#[test]
+fn a_server_answers_with_a_status_after_the_steps_on_the_way() {
     let site = Site::open(Gate::open(), Clock::new(System));
-    let url = |path: &str| Url::parse(&format!("http://localhost:{}{path}", site.port)).unwrap();
-    let got = runtime.block_on(net.get(&url("/healthz"), BOUND)).unwrap();
-    assert_eq!((got.status, &got.body[..]), (200, &b"alive\n"[..]));
-    let off = got.date.unwrap().as_millis() - Clock::new(System).now().wall.as_millis();
-    assert!(off.abs() < 3000, "{off} ms off");
-    assert_eq!(runtime.block_on(net.get(&url("/nothing"), BOUND)).unwrap().status, 404);
+    let Visit { steps, end } = visit(&format!("http://localhost:{}/healthz", site.port), WAY.bound);
+    assert_eq!(end.unwrap(), 200);
+    let times = [steps.name, steps.connect, steps.first, steps.body].map(|step| step.expect("it was done"));
+    assert!(times.iter().all(|time| *time < WAY.bound) && steps.tls.is_none(), "{steps:?}");
+    assert_eq!(visit(&format!("http://localhost:{}/nothing", site.port), WAY.bound).end.unwrap(), 404);
 }
 
 #[test]
 fn a_server_that_is_not_what_it_should_be_is_told_apart() {
-    let (runtime, net) = real();
     let dir = tempfile::tempdir().unwrap();
     Authority::new().issue(dir.path(), "server");
     let web = dir.path().join("web.yml");
     std::fs::write(&web, "tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n").unwrap();
     let site = Site::open(Gate::guarded(&web).unwrap(), Clock::new(System));
-    let https = Url::parse(&format!("https://localhost:{}/", site.port)).unwrap();
-    assert_eq!(reason(runtime.block_on(net.get(&https, BOUND))), Reason::Tls, "nobody here trusts its authority");
+    let Visit { steps, end } = visit(&format!("https://localhost:{}/", site.port), WAY.bound);
+    assert_eq!(reason(end), Reason::Tls, "nobody here trusts its authority");
+    assert!(steps.connect.is_some() && steps.tls.is_none() && steps.certificate.is_some(), "{steps:?}");
 
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
     let liar = std::thread::spawn(move || {
         let (mut socket, _) = listener.accept().unwrap();
         let _some = socket.read(&mut [0; 1000]);
         socket.write_all(b"220 smtp.example ESMTP\r\n").unwrap();
         listener
     });
-    assert_eq!(reason(runtime.block_on(net.get(&url, BOUND))), Reason::Malformed);
+    assert_eq!(reason(visit(&url, WAY.bound).end), Reason::Malformed);
     let _mute = liar.join().unwrap();
-    assert_eq!(reason(runtime.block_on(net.get(&url, Duration::from_millis(300)))), Reason::Timeout);
+    let Visit { steps, end } = visit(&url, Duration::from_millis(300));
+    assert_eq!((reason(end), steps.connect.is_some(), steps.first), (Reason::Timeout, true, None));
 }
 
 /// Runs an uplink until `seen` likes its page.

@@ -16,7 +16,7 @@ use crate::metric::report::Report;
 use crate::probe::playlist::KIND;
 use crate::wire::ts::SYNC;
 use crate::world::World;
-use crate::world::net::{Ask, Asking, Fetched, Got, Net, Taker};
+use crate::world::net::{Ask, Asking, Echoes, Fetched, Net, Route, Taker, Visiting, Way};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,16 +92,19 @@ impl Net for Tapped {
             self.net.fetch(ask, &mut tapped).await
         })
     }
-    fn connect<'a>(&'a self, host: &'a str, port: u16, bound: Duration) -> Asking<'a, ()> {
-        self.net.connect(host, port, bound)
+    fn connect<'a>(&'a self, host: &'a str, port: u16, way: Way<'a>) -> Asking<'a, ()> {
+        self.net.connect(host, port, way)
     }
-    fn get<'a>(&'a self, url: &'a Url, bound: Duration) -> Asking<'a, Got> {
-        self.net.get(url, bound)
+    fn visit<'a>(&'a self, url: &'a Url, way: Way<'a>) -> Visiting<'a> {
+        self.net.visit(url, way)
+    }
+    fn ping<'a>(&'a self, host: &'a str, echoes: u16, way: Way<'a>) -> Asking<'a, Echoes> {
+        self.net.ping(host, echoes, way)
     }
     fn resolve<'a>(&'a self, name: &'a str, bound: Duration) -> Asking<'a, usize> {
         self.net.resolve(name, bound)
     }
-    fn default_routes(&self) -> Asking<'_, Vec<String>> {
+    fn default_routes(&self) -> Asking<'_, Vec<Route>> {
         self.net.default_routes()
     }
     fn carrier<'a>(&'a self, interface: &'a str) -> Asking<'a, bool> {

@@ -1,6 +1,6 @@
 //! `[[uplink]]` as configured.
 
-use super::metrics::Check;
+use super::check::Check;
 use crate::base::settings::Table;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -10,6 +10,10 @@ use url::Url;
 const TARGETS: usize = 16;
 const EVERY: Duration = Duration::from_secs(15);
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// Speech over IP begins to suffer from 1 %, TCP is slow from 5 %; at 10 % a live picture of a camera breaks.
+const MAX_LOSS: f64 = 0.1;
+/// Beyond that of a geostationary satellite nearly doubled by queues: no road that works well is so slow.
+const MAX_RTT: Duration = Duration::from_secs(1);
 
 /// One uplink. Holds no secrets; its Debug is what a reload compares.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,21 +21,31 @@ pub struct Settings {
     pub id: String,
     pub tcp: Vec<(String, u16)>,
     pub http: Vec<Url>,
+    pub ping: Vec<String>,
     pub dns: Vec<String>,
     pub every: Duration,
     pub timeout: Duration,
     pub interface: Option<String>,
+    /// Carries the default route only while another uplink cannot.
+    pub standby: bool,
+    /// Of the echo requests to the best target, beyond which the road is degraded.
+    pub max_loss: f64,
+    /// Of the best target, beyond which the road is degraded.
+    pub max_rtt: Duration,
     pub scraped: bool,
     pub brokers: bool,
 }
 
 impl Settings {
-    /// The kinds of check that these settings ask for. Route and carrier cost nothing and are always looked at.
+    /// The kinds of check that these settings ask for. Gateway, route and
+    /// carrier cost next to nothing and are always looked at.
     pub fn checks(&self) -> Vec<Check> {
         let asked = [
             (Check::Tcp, !self.tcp.is_empty()),
             (Check::Http, !self.http.is_empty()),
+            (Check::Ping, !self.ping.is_empty()),
             (Check::Dns, !self.dns.is_empty()),
+            (Check::Gateway, true),
             (Check::Route, true),
             (Check::Carrier, true),
             (Check::Broker, self.brokers),
@@ -47,10 +61,14 @@ pub fn read(table: &Table<'_>) -> Option<Settings> {
     let id = table.need_id("id");
     let tcp = list(table, "tcp", "write \"host:port\", such as \"central.example:9090\"", host_port);
     let http = list(table, "http", "write an http:// or https:// URL without user and password", plain_url);
+    let ping = list(table, "ping", "write a host name or an address, such as \"192.0.2.1\"", host);
     let dns = list(table, "dns", "write a host name, such as \"central.example\"", host_name);
     let every = table.duration("every", second..=3600 * second).unwrap_or(EVERY);
     let timeout = table.duration("timeout", second / 10..=60 * second).unwrap_or(TIMEOUT.min(every));
     let interface = table.text("interface");
+    let standby = table.flag("standby").unwrap_or(false);
+    let max_loss = table.number("max_loss", 0.001..=1.0).unwrap_or(MAX_LOSS);
+    let max_rtt = table.duration("max_rtt", second / 1000..=60 * second).unwrap_or(MAX_RTT);
     let scraped = table.flag("scraped").unwrap_or(true);
     let brokers = table.flag("brokers").unwrap_or(false);
     if timeout > every {
@@ -63,14 +81,31 @@ pub fn read(table: &Table<'_>) -> Option<Settings> {
             "write one that `ip link` shows, such as \"eth0\"",
         );
     }
+    if standby && interface.is_none() {
+        table.mistake("standby", "`standby` without `interface`", "name the interface of this uplink");
+    }
     if tcp.as_ref().is_some_and(Vec::is_empty) && http.as_ref().is_some_and(Vec::is_empty) {
         table.warn(
             "tcp",
-            "nothing far is named, so `uplink_up` is not exported",
+            "nothing far is named, so `uplink_up` is not exported and no outage is noticed",
             "name a `tcp` or `http` target at the centre",
         );
     }
-    Some(Settings { id: id?, tcp: tcp?, http: http?, dns: dns?, every, timeout, interface, scraped, brokers })
+    Some(Settings {
+        id: id?,
+        tcp: tcp?,
+        http: http?,
+        ping: ping?,
+        dns: dns?,
+        every,
+        timeout,
+        interface,
+        standby,
+        max_loss,
+        max_rtt,
+        scraped,
+        brokers,
+    })
 }
 
 /// The values of a list, each through `parse`. A value that is refused is not repeated: a URL may carry a password.
@@ -104,6 +139,14 @@ fn host_port(text: &str) -> Option<(String, u16)> {
         return Some((address.to_string(), port));
     }
     Some((host_name(host)?, port))
+}
+
+/// A name, or an address of either kind, without brackets.
+fn host(text: &str) -> Option<String> {
+    match url::Host::parse(&format!("[{text}]")) {
+        Ok(url::Host::Ipv6(address)) => Some(address.to_string()),
+        _ => host_name(text),
+    }
 }
 
 fn plain_url(text: &str) -> Option<Url> {

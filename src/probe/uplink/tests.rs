@@ -1,13 +1,22 @@
-use super::*;
+use super::KIND;
+use super::settings::{self, Settings};
 use crate::base::clock::Sim;
 use crate::base::quit;
 use crate::base::ring::Ring;
 use crate::base::settings as base;
 use crate::metric::book::Book;
 use crate::metric::latest::Latest;
+use crate::metric::ledger::Ledger;
+use crate::metric::note::{Field, Note};
+use crate::metric::report::{NoData, Report};
 use crate::metric::roster::Roster;
+use crate::probe::{Kit, Session, Tap};
 use crate::world::{World, net};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
+
+mod lasting;
 
 const FULL: &str = "id = \"wan\"\ntcp = [\"central:9090\", \"10.0.0.2:22\"]\nhttp = [\"http://central/-/healthy\"]\n\
                     dns = [\"central\"]\nbrokers = true\n";
@@ -30,40 +39,83 @@ struct Rig {
     latest: Latest,
     quitter: Option<quit::Quitter>,
     running: tokio::task::JoinHandle<()>,
+    /// Everything that was noted.
+    notes: Vec<Note>,
+    /// What it wants to know again after a restart.
+    memory: Option<String>,
 }
 
-/// An uplink that nobody runs yet.
-fn still(text: &str, net: &net::script::Script) -> (Box<dyn Session>, Sim, Ledger, Latest) {
-    let (sim, book, ledger) = (Sim::new(), Book::default(), Ledger::default());
+/// An uplink that nobody runs yet; it remembers `memory`.
+fn still(
+    text: &str,
+    net: &net::script::Script,
+    sim: &Sim,
+    memory: Option<String>,
+) -> (Box<dyn Session>, Ledger, Latest) {
+    let (book, ledger) = (Book::default(), Ledger::default());
     let world = World { net: Arc::new(net.clone()), ..World::scripted(sim.clock()) };
     let mut kit = Kit::new(world, book.clone(), Roster::default(), ledger.clone());
+    kit.remind(memory);
     let target = base::read(text, |table| (KIND.read)(&table)).0.unwrap();
-    ((target.open)(&mut kit), sim, ledger, Latest::new(book))
+    ((target.open)(&mut kit), ledger, Latest::new(book))
 }
 
 fn rig(text: &str, net: net::script::Script) -> Rig {
-    let (mut session, sim, ledger, latest) = still(text, &net);
+    resumed(text, net, Sim::new(), None)
+}
+
+fn resumed(text: &str, net: net::script::Script, sim: Sim, memory: Option<String>) -> Rig {
+    let (mut session, ledger, latest) = still(text, &net, &sim, memory.clone());
     let ring = Ring::new(100);
     let (quitter, quit) = quit::pair();
     let tap = Tap::new(ring.clone(), Default::default());
     let running = tokio::spawn(async move { session.run(&tap, &quit).await.unwrap() });
-    Rig { sim, net, ledger, ring, latest, quitter: Some(quitter), running }
+    Rig { sim, net, ledger, ring, latest, quitter: Some(quitter), running, notes: Vec::new(), memory }
 }
 
 impl Rig {
-    /// The page after the next report.
-    async fn page(&mut self) -> BTreeMap<String, f64> {
-        for report in self.ring.take().await {
+    fn take(&mut self, reports: impl IntoIterator<Item = Report>) -> BTreeMap<String, f64> {
+        for report in reports {
             self.latest.apply(&report);
+            self.notes.extend(report.notes);
+            self.memory = report.memory.unwrap_or(self.memory.take());
         }
         let snapshot = self.latest.snapshot(self.sim.clock().now());
         snapshot.rows.iter().map(|r| (format!("{}{}", r.meta.family.name, r.meta.labels), r.value)).collect()
+    }
+    /// The page after the next report.
+    async fn page(&mut self) -> BTreeMap<String, f64> {
+        let reports = self.ring.take().await;
+        self.take(reports)
     }
     /// The page one round later.
     async fn next(&mut self) -> BTreeMap<String, f64> {
         self.sim.advance(Duration::from_secs(15));
         self.page().await
     }
+    /// The page so many rounds later.
+    async fn rounds(&mut self, rounds: usize) -> BTreeMap<String, f64> {
+        for _ in 1..rounds {
+            self.next().await;
+        }
+        self.next().await
+    }
+    /// Ends as the daemon does; what it remembers then.
+    async fn stop(mut self) -> (net::script::Script, Sim, Option<String>) {
+        self.quitter.take().unwrap().quit();
+        (&mut self.running).await.unwrap();
+        let last = self.ring.take_now();
+        self.take(last);
+        (self.net, self.sim, self.memory)
+    }
+    /// The kinds of what was noted.
+    fn kinds(&self) -> Vec<&'static str> {
+        self.notes.iter().map(|note| note.kind).collect()
+    }
+}
+
+fn field<'a>(note: &'a Note, name: &str) -> &'a Field {
+    &note.fields.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no {name} in {note:?}")).1
 }
 
 fn up(check: &str) -> String {
@@ -103,7 +155,8 @@ async fn one_far_answer_is_enough_and_two_silent_rounds_are_an_outage() {
 async fn an_uplink_whose_probe_panicked_takes_back_its_gauges_and_begins_anew_with_its_counts() {
     let net = net::script::Script::default();
     net.tcp("10.0.0.2", 22, Ok(()));
-    let (mut session, sim, _ledger, mut latest) = still(FULL, &net);
+    let sim = Sim::new();
+    let (mut session, _ledger, mut latest) = still(FULL, &net, &sim, None);
     let (ring, (_quitter, quit)) = (Ring::new(100), quit::pair());
     let tap = Tap::new(ring.clone(), Default::default());
     let names = |latest: &mut Latest| -> BTreeMap<String, f64> {
@@ -125,7 +178,8 @@ async fn an_uplink_whose_probe_panicked_takes_back_its_gauges_and_begins_anew_wi
     session.fallen(&tap);
     ring.take_now().iter().for_each(|report| latest.apply(report));
     let page = names(&mut latest);
-    let gauges: Vec<_> = page.keys().filter(|name| !name.starts_with("uplink_check_failures_total")).collect();
+    let counted = |name: &str| name.split('{').next().unwrap().ends_with("_total") || name.contains("timeout_seconds");
+    let gauges: Vec<_> = page.keys().filter(|name| !counted(name)).collect();
     assert!(gauges.is_empty(), "{gauges:?}");
     assert_eq!(page[&failures("tcp", "unreachable")], 1.0, "what was counted stands");
     assert!(latest.no_data(NoData::Stale) > 0);
@@ -207,10 +261,10 @@ async fn an_uplink_stops_when_asked() {
 fn mistakes_in_an_uplink_are_told_without_repeating_a_password() {
     let (settings, mistakes) = read(
         "id = \"wan\"\ntcp = [\"central\"]\nhttp = [\"http://root:hunter2@central/\"]\ndns = [\"a b\"]\n\
-         every = \"5s\"\ntimeout = \"10s\"\ninterface = \"a/b\"\n",
+         ping = [\"a/b\"]\nstandby = true\nevery = \"5s\"\ntimeout = \"10s\"\ninterface = \"a/b\"\n",
     );
     assert!(settings.is_none());
-    assert_eq!(mistakes.len(), 5, "{mistakes:#?}");
+    assert_eq!(mistakes.len(), 6, "{mistakes:#?}");
     assert!(
         mistakes[0].starts_with("2:7: error: entry 1 of `tcp` cannot be asked; write \"host:port\""),
         "{mistakes:?}"
@@ -226,6 +280,12 @@ fn targets_are_read_as_people_write_them() {
     let settings = settings.unwrap();
     assert_eq!(settings.tcp[0], ("fd00::1".to_owned(), 9090));
     assert_eq!(settings.timeout, Duration::from_secs(2), "a default does not outlast a short round");
+    let pinged = |host: &str| read(&format!("id = \"wan\"\ntcp = [\"x:1\"]\nping = [\"{host}\"]\n")).0.map(|s| s.ping);
+    assert_eq!(pinged("FD00::0001"), Some(vec!["fd00::1".to_owned()]));
+    assert_eq!(pinged("central.example"), Some(vec!["central.example".to_owned()]));
+    assert_eq!((pinged("[::1]"), pinged("10.0.0.1:22")), (None, None));
+    let standby = read("id = \"lte\"\ntcp = [\"x:1\"]\nstandby = true\n");
+    assert!(standby.1[0].contains("`standby` without `interface`"), "{standby:?}");
     for bad in ["x:0", "x:65536", "::1:80", "[x]:1", ":80", "x y:1"] {
         assert!(read(&format!("id = \"wan\"\ntcp = [\"{bad}\"]\n")).0.is_none(), "{bad}");
     }
@@ -246,7 +306,8 @@ fn the_sample_names_every_key_with_its_default() {
     let bare = read("id = \"wan\"\ntcp = [\"x:1\"]\n").0.unwrap();
     assert_eq!((settings.every, settings.timeout), (bare.every, bare.timeout));
     assert_eq!((settings.scraped, settings.brokers), (bare.scraped, bare.brokers));
-    for key in ["tcp", "http", "dns", "interface"] {
+    assert_eq!((settings.max_loss, settings.max_rtt, settings.standby), (bare.max_loss, bare.max_rtt, bare.standby));
+    for key in ["tcp", "http", "ping", "dns", "interface"] {
         assert!(sample.contains(&format!("{key} = ")), "{key}");
     }
 }

@@ -2,42 +2,45 @@
 //! connection of its own per request makes its phases comparable.
 
 use super::real::Real;
-use super::{Ask, Fetched, Got, Missed, Phases, Reason, Taker, at_home};
+use super::{Ask, Fetched, Missed, Phases, Reason, Steps, Taker, Visit, Way, at_home};
 use crate::base::base64;
 use crate::base::clock::Wall;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::header::{
-    ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, DATE, HOST, HeaderMap, HeaderValue, LOCATION, RANGE, USER_AGENT,
+    ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, LOCATION, RANGE, USER_AGENT,
 };
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
-use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
-/// Body bytes that are read and kept.
-const BODY: usize = 64 * 1024;
-
+/// Body bytes of a visit that are taken.
+const BODY: u64 = 64 * 1024;
 /// Head of a response at most, in bytes; what a server sends beyond is no HTTP for us.
 const HEAD: usize = 64 * 1024;
 /// Redirects followed at most.
 const REDIRECTS: u8 = 5;
 
-/// See [`super::Net::get`].
-pub async fn get(real: &Real, url: &Url) -> Result<Got, Missed> {
-    let answer = ask(real, url, HeaderMap::new()).await?;
-    let (status, date) = (answer.response.status().as_u16(), answer.response.headers().get(DATE).and_then(wall));
-    let mut kept = BytesMut::new();
-    pour(answer.response, BODY as u64, &mut |bytes| kept.extend_from_slice(bytes)).await?;
-    Ok(Got { status, date, body: kept.freeze() })
+/// See [`super::Net::visit`].
+pub async fn visit(real: &Real, url: &Url, way: Way<'_>) -> Visit {
+    let (mut steps, ends) = (Steps::default(), Arc::new(OnceLock::new()));
+    let asked = async {
+        let Answer { response, driving } = ask(real, url, HeaderMap::new(), Some((way, &ends)), &mut steps).await?;
+        let (status, from) = (response.status().as_u16(), real.clock.boot());
+        pour(response, BODY, &mut |_| {}).await?;
+        drop(driving);
+        steps.body = Some(real.clock.boot().since(from));
+        Ok(status)
+    };
+    let asked = real.clock.within(way.bound, asked).await;
+    let end = asked.unwrap_or_else(|late| Err(Missed::new(Reason::Timeout, late)));
+    Visit { steps: Steps { certificate: ends.get().copied(), ..steps }, end }
 }
 
 /// See [`super::Net::fetch`].
@@ -45,7 +48,8 @@ pub async fn fetch(real: &Real, wanted: Ask<'_>, take: Taker<'_>) -> Result<Fetc
     let begun = real.clock.boot();
     let mut url = wanted.url.clone();
     for _ in 0..=REDIRECTS {
-        let Answer { response, mut phases, driving } = ask(real, &url, headers(&wanted, &url)?).await?;
+        let mut steps = Steps::default();
+        let Answer { response, driving } = ask(real, &url, headers(&wanted, &url)?, None, &mut steps).await?;
         let status = response.status();
         if let Some(location) = response.headers().get(LOCATION).filter(|_| status.is_redirection()) {
             url = further(&url, location)?;
@@ -56,7 +60,13 @@ pub async fn fetch(real: &Real, wanted: Ask<'_>, take: Taker<'_>) -> Result<Fetc
         let (bytes, whole) = if status.is_success() { pour(response, wanted.most, take).await? } else { (0, true) };
         drop(driving);
         let now = real.clock.boot();
-        phases.body = now.since(from);
+        let phases = Phases {
+            name: steps.name.unwrap_or_default(),
+            connect: steps.connect.unwrap_or_default(),
+            tls: steps.tls,
+            first: steps.first.unwrap_or_default(),
+            body: now.since(from),
+        };
         return Ok(Fetched { status: status.as_u16(), media, bytes, whole, url, phases, total: now.since(begun) });
     }
     Err(Missed::new(Reason::Redirect, format!("more than {REDIRECTS} redirects")))
@@ -98,13 +108,19 @@ fn further(url: &Url, location: &HeaderValue) -> Result<Url, Missed> {
 /// A response whose head has come.
 struct Answer {
     response: Response<Incoming>,
-    phases: Phases,
     /// Ends when dropped, also when the whole request is cut off.
     driving: JoinSet<hyper::Result<()>>,
 }
 
-/// One request on a connection of its own.
-async fn ask(real: &Real, url: &Url, headers: HeaderMap) -> Result<Answer, Missed> {
+/// One request on a connection of its own, whose steps are written down as they are done; `visited` over its road, with a
+/// witness to the certificates.
+async fn ask(
+    real: &Real,
+    url: &Url,
+    headers: HeaderMap,
+    visited: Option<(Way<'_>, &Arc<OnceLock<Wall>>)>,
+    steps: &mut Steps,
+) -> Result<Answer, Missed> {
     let host = match url.host() {
         Some(Host::Domain(name)) => name.to_owned(),
         Some(Host::Ipv4(address)) => address.to_string(),
@@ -114,25 +130,32 @@ async fn ask(real: &Real, url: &Url, headers: HeaderMap) -> Result<Answer, Misse
     let port = url.port_or_known_default().ok_or(Reason::Name)?;
     let clock = &real.clock;
     let begun = clock.boot();
-    let addresses = real.lookup(&host, port).await?;
+    let addresses = match visited {
+        Some((way, _)) => real.lookup_within(way.bound, &host, port).await?,
+        None => real.lookup(&host, port).await?,
+    };
     let found = clock.boot();
-    let stream = real.dial(addresses).await?;
+    steps.name = Some(found.since(begun));
+    let stream = real.dial(addresses, visited.and_then(|(way, _)| way.interface)).await?;
     let connected = clock.boot();
-    let mut phases = Phases { name: found.since(begun), connect: connected.since(found), ..Phases::default() };
-    let asked = if url.scheme() == "https" {
-        let connector = real.tls.get_or_try_init(roots).await?;
+    steps.connect = Some(connected.since(found));
+    let (from, (response, driving)) = if url.scheme() == "https" {
+        let tls = real.tls().await?;
+        let connector = match visited {
+            Some((_, ends)) => tls.witnessed(ends.clone()).map_err(|e| Missed::new(Reason::Tls, e))?,
+            None => tls.connector.clone(),
+        };
         let name = ServerName::try_from(host).map_err(|e| Missed::new(Reason::Tls, e))?;
         // The roots are read once for all: not this server's time.
         let from = clock.boot();
         let stream = connector.connect(name, stream).await.map_err(|e| Missed::new(Reason::Tls, e))?;
-        phases.tls = Some(clock.boot().since(from));
+        steps.tls = Some(clock.boot().since(from));
         (clock.boot(), talk(stream, url, headers).await?)
     } else {
         (connected, talk(stream, url, headers).await?)
     };
-    let (from, (response, driving)) = asked;
-    phases.first = clock.boot().since(from);
-    Ok(Answer { response, phases, driving })
+    steps.first = Some(clock.boot().since(from));
+    Ok(Answer { response, driving })
 }
 
 type Talking = (Response<Incoming>, JoinSet<hyper::Result<()>>);
@@ -176,36 +199,9 @@ async fn pour(mut response: Response<Incoming>, most: u64, take: Taker<'_>) -> R
     Ok((taken, true))
 }
 
-/// RFC 9110 §5.6.7, the preferred form, which is one of RFC 2822's.
-fn wall(date: &HeaderValue) -> Option<Wall> {
-    let at = jiff::fmt::rfc2822::parse(date.to_str().ok()?).ok()?;
-    Some(Wall::from_millis(at.timestamp().as_millisecond()))
-}
-
-/// The system's roots, read once: a new root needs a restart, as everywhere.
-async fn roots() -> Result<TlsConnector, Missed> {
-    let loading = tokio::task::spawn_blocking(|| {
-        let mut roots = RootCertStore::empty();
-        // What cannot be read or parsed is no root; without any, the handshake says that the issuer is unknown.
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
-        let builder = builder.with_safe_default_protocol_versions()?;
-        Ok::<_, rustls::Error>(builder.with_root_certificates(roots).with_no_client_auth())
-    });
-    let config = loading.await.map_err(|e| Missed::new(Reason::Other, e))?;
-    Ok(TlsConnector::from(Arc::new(config.map_err(|e| Missed::new(Reason::Tls, e))?)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_date_header_is_a_wall_time() {
-        let date = HeaderValue::from_static("Sun, 06 Nov 1994 08:49:37 GMT");
-        assert_eq!(wall(&date), Some(Wall::from_millis(784_111_777_000)));
-        assert_eq!(wall(&HeaderValue::from_static("yesterday")), None);
-    }
 
     /// A server that answers each connection by a script: path as asked → raw bytes; and what it was asked.
     async fn server(
@@ -237,15 +233,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_check_reads_status_date_and_the_body_up_to_its_bound() {
+    async fn a_visit_reads_the_status_and_the_body_up_to_its_bound_and_times_each_step() {
         let (url, _serving, heard) = server(|_| {
-            let head = "HTTP/1.1 404 Not Found\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n";
-            head.to_owned() + &"x".repeat(2 * BODY)
+            // The second half would never come: the server goes on to the next connection.
+            let head = format!("HTTP/1.1 404 Not Found\r\nContent-Length: {}\r\n\r\n", 4 * BODY);
+            head + &"x".repeat(2 * BODY as usize)
         })
         .await;
-        let got = get(&real(), &url.join("/-/ready?x=1").unwrap()).await.unwrap();
-        assert_eq!((got.status, got.body.len()), (404, BODY));
-        assert_eq!(got.date, Some(Wall::from_millis(784_111_777_000)));
+        let way = Way { interface: None, bound: std::time::Duration::from_secs(10) };
+        let Visit { steps, end } = visit(&real(), &url.join("/-/ready?x=1").unwrap(), way).await;
+        assert_eq!(end.unwrap(), 404);
+        let Steps { name: Some(_), connect: Some(_), tls: None, first: Some(_), body: Some(_), certificate: None } =
+            steps
+        else {
+            panic!("{steps:?}")
+        };
         let asked = heard.lock().unwrap().remove(0);
         assert!(asked.starts_with("GET /-/ready?x=1 HTTP/1.1\r\n"), "{asked}");
         assert!(asked.contains(&format!("host: {}:{}\r\n", url.host_str().unwrap(), url.port().unwrap())), "{asked}");

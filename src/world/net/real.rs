@@ -1,15 +1,15 @@
 //! The real network.
 
-use super::{Ask, Asking, Fetched, Got, Missed, Net, Reason, Taker, http, kernel};
+use super::tls::Tls;
+use super::{Ask, Asking, Echoes, Fetched, Missed, Net, Reason, Route, Taker, Visiting, Way, http, kernel, ping};
 use crate::base::clock::Clock;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::sync::{OnceCell, Semaphore};
-use tokio_rustls::TlsConnector;
 use url::Url;
 
 /// Lookups that may hang in the resolver at once; each holds a thread for up to 30 s. The next ones wait in line, and
@@ -24,7 +24,7 @@ const KERNEL: Duration = Duration::from_secs(2);
 pub struct Real {
     pub(super) clock: Clock,
     lookups: Arc<Semaphore>,
-    pub(super) tls: OnceCell<TlsConnector>,
+    pub(super) tls: OnceCell<Tls>,
 }
 
 impl Real {
@@ -55,11 +55,30 @@ impl Real {
         }
     }
 
+    /// The same for a road that is asked about: a resolver that does not answer is its reason, not that of what lies beyond.
+    pub(super) async fn lookup_within(
+        &self,
+        bound: Duration,
+        host: &str,
+        port: u16,
+    ) -> Result<Vec<SocketAddr>, Missed> {
+        let found = self.clock.within(bound, self.lookup(host, port)).await;
+        found.unwrap_or_else(|late| Err(Missed::new(Reason::Name, late)))
+    }
+
     /// All addresses at once; the first that answers.
-    pub(super) async fn dial(&self, addresses: Vec<SocketAddr>) -> Result<TcpStream, Missed> {
-        let tries = addresses.into_iter().take(ADDRESSES).map(|address| Box::pin(TcpStream::connect(address)));
+    pub(super) async fn dial(&self, addresses: Vec<SocketAddr>, interface: Option<&str>) -> Result<TcpStream, Missed> {
+        let tries = addresses.into_iter().take(ADDRESSES).map(|address| Box::pin(dial(address, interface)));
         let (stream, _others) = futures_util::future::select_ok(tries).await?;
         Ok(stream)
+    }
+
+    pub(super) async fn tls(&self) -> Result<&Tls, Missed> {
+        let load = || async {
+            let loaded = tokio::task::spawn_blocking(Tls::load).await.map_err(|e| Missed::new(Reason::Other, e))?;
+            loaded.map_err(|e| Missed::new(Reason::Tls, e))
+        };
+        self.tls.get_or_try_init(load).await
     }
 
     async fn ask_kernel<T: Send + 'static>(
@@ -71,16 +90,27 @@ impl Real {
     }
 }
 
+async fn dial(address: SocketAddr, interface: Option<&str>) -> Result<TcpStream, Missed> {
+    let Some(interface) = interface else { return Ok(TcpStream::connect(address).await?) };
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.bind_device(Some(interface.as_bytes())).map_err(super::unbound)?;
+    Ok(socket.connect(address).await?)
+}
+
 impl Net for Real {
-    fn connect<'a>(&'a self, host: &'a str, port: u16, bound: Duration) -> Asking<'a, ()> {
-        Box::pin(self.bounded(bound, async move {
-            let addresses = self.lookup(host, port).await?;
-            self.dial(addresses).await.map(drop)
+    fn connect<'a>(&'a self, host: &'a str, port: u16, way: Way<'a>) -> Asking<'a, ()> {
+        Box::pin(self.bounded(way.bound, async move {
+            let addresses = self.lookup_within(way.bound, host, port).await?;
+            self.dial(addresses, way.interface).await.map(drop)
         }))
     }
 
-    fn get<'a>(&'a self, url: &'a Url, bound: Duration) -> Asking<'a, Got> {
-        Box::pin(self.bounded(bound, http::get(self, url)))
+    fn visit<'a>(&'a self, url: &'a Url, way: Way<'a>) -> Visiting<'a> {
+        Box::pin(http::visit(self, url, way))
+    }
+
+    fn ping<'a>(&'a self, host: &'a str, echoes: u16, way: Way<'a>) -> Asking<'a, Echoes> {
+        Box::pin(ping::ping(self, host, echoes, way))
     }
 
     fn fetch<'a>(&'a self, ask: Ask<'a>, take: Taker<'a>) -> Asking<'a, Fetched> {
@@ -91,7 +121,7 @@ impl Net for Real {
         Box::pin(self.bounded(bound, async move { self.lookup(name, 0).await.map(|found| found.len()) }))
     }
 
-    fn default_routes(&self) -> Asking<'_, Vec<String>> {
+    fn default_routes(&self) -> Asking<'_, Vec<Route>> {
         Box::pin(self.ask_kernel(|| kernel::default_routes(Path::new("/proc"))))
     }
 

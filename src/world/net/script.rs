@@ -1,8 +1,10 @@
 //! A network that does what a test says.
 
-use super::{Ask, Asking, Fetched, Got, Missed, Net, Phases, Reason, Taker};
+use super::{Ask, Asking, Echoes, Fetched, Missed, Net, Phases, Reason, Route, Steps, Taker, Visit, Visiting, Way};
+use crate::base::clock::Wall;
+use crate::wire::icmp::Family;
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use url::Url;
@@ -11,7 +13,12 @@ use url::Url;
 struct State {
     /// `tcp host:port`, `http url`, `dns name` → status or number of addresses, or why not.
     answers: BTreeMap<String, Result<u16, Reason>>,
-    routes: Vec<String>,
+    /// By host: how many of the requests are lost, and the time of the others.
+    pings: BTreeMap<String, Result<(u16, Duration), Reason>>,
+    certificates: BTreeMap<String, Wall>,
+    /// Interfaces whose road is cut, for questions that go over them.
+    cut: BTreeSet<String>,
+    routes: Vec<Route>,
     carriers: BTreeMap<String, bool>,
     pages: BTreeMap<String, Result<Page, Reason>>,
     fetched: Vec<String>,
@@ -50,8 +57,28 @@ impl Script {
     pub fn dns(&self, name: &str, addresses: Result<u16, Reason>) {
         self.say(format!("dns {name}"), addresses);
     }
-    pub fn routes(&self, interfaces: &[&str]) {
-        self.lock().routes = interfaces.iter().map(|i| (*i).to_owned()).collect();
+    /// IPv4 default routes, `interface` or `interface gateway`.
+    pub fn routes(&self, routes: &[&str]) {
+        let route = |text: &&str| {
+            let (interface, gateway) = text.split_once(' ').map_or((*text, None), |(i, g)| (i, Some(g.to_owned())));
+            Route { interface: interface.to_owned(), gateway, family: Family::V4 }
+        };
+        self.lock().routes = routes.iter().map(route).collect();
+    }
+    /// How many of the requests to `host` are lost, and how long the others take.
+    pub fn ping(&self, host: &str, answer: Result<(u16, Duration), Reason>) {
+        self.lock().pings.insert(host.to_owned(), answer);
+    }
+    /// When the certificate of `url` ends.
+    pub fn certificate(&self, url: &str, ends: Wall) {
+        self.lock().certificates.insert(url.to_owned(), ends);
+    }
+    /// Whether questions that go over `interface` meet with silence.
+    pub fn cut(&self, interface: &str, cut: bool) {
+        match cut {
+            true => self.lock().cut.insert(interface.to_owned()),
+            false => self.lock().cut.remove(interface),
+        };
     }
     pub fn carrier(&self, interface: &str, up: bool) {
         self.lock().carriers.insert(interface.to_owned(), up);
@@ -63,18 +90,41 @@ impl Script {
     fn answer(&self, question: &str) -> Result<u16, Missed> {
         self.lock().answers.get(question).copied().unwrap_or(Err(Reason::Unreachable)).map_err(Missed::from)
     }
+    /// [`Script::answer`] to a question that goes over a road.
+    fn over(&self, way: Way<'_>, question: &str) -> Result<u16, Missed> {
+        self.open(way)?;
+        self.answer(question)
+    }
+    fn open(&self, way: Way<'_>) -> Result<(), Missed> {
+        match way.interface.is_some_and(|interface| self.lock().cut.contains(interface)) {
+            true => Err(Reason::Timeout.into()),
+            false => Ok(()),
+        }
+    }
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(|e| e.into_inner())
     }
 }
 
 impl Net for Script {
-    fn connect<'a>(&'a self, host: &'a str, port: u16, _: Duration) -> Asking<'a, ()> {
-        Box::pin(async move { self.answer(&format!("tcp {host}:{port}")).map(drop) })
+    fn connect<'a>(&'a self, host: &'a str, port: u16, way: Way<'a>) -> Asking<'a, ()> {
+        Box::pin(async move { self.over(way, &format!("tcp {host}:{port}")).map(drop) })
     }
-    fn get<'a>(&'a self, url: &'a Url, _: Duration) -> Asking<'a, Got> {
+    fn visit<'a>(&'a self, url: &'a Url, way: Way<'a>) -> Visiting<'a> {
         Box::pin(async move {
-            self.answer(&format!("http {url}")).map(|status| Got { status, date: None, body: Bytes::new() })
+            let end = self.over(way, &format!("http {url}"));
+            let certificate = self.lock().certificates.get(url.as_str()).copied();
+            let done = end.is_ok().then_some(Duration::ZERO);
+            let steps = Steps { name: done, connect: done, tls: None, first: done, body: done, certificate };
+            Visit { steps, end }
+        })
+    }
+    fn ping<'a>(&'a self, host: &'a str, echoes: u16, way: Way<'a>) -> Asking<'a, Echoes> {
+        Box::pin(async move {
+            self.open(way)?;
+            let answer = self.lock().pings.get(host).copied().unwrap_or(Ok((echoes, Duration::ZERO)));
+            let (lost, rtt) = answer.map_err(Missed::from)?;
+            Ok(Echoes { sent: echoes, rtts: vec![rtt; usize::from(echoes.saturating_sub(lost))] })
         })
     }
     fn fetch<'a>(&'a self, ask: Ask<'a>, take: Taker<'a>) -> Asking<'a, Fetched> {
@@ -105,7 +155,7 @@ impl Net for Script {
     fn resolve<'a>(&'a self, name: &'a str, _: Duration) -> Asking<'a, usize> {
         Box::pin(async move { self.answer(&format!("dns {name}")).map(usize::from) })
     }
-    fn default_routes(&self) -> Asking<'_, Vec<String>> {
+    fn default_routes(&self) -> Asking<'_, Vec<Route>> {
         Box::pin(async { Ok(self.lock().routes.clone()) })
     }
     fn carrier<'a>(&'a self, interface: &'a str) -> Asking<'a, bool> {

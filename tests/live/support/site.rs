@@ -108,9 +108,15 @@ impl Authority {
     }
     /// Writes `<name>.crt` and `<name>.key` for localhost and 127.0.0.1 into `dir`.
     pub fn issue(&self, dir: &Path, name: &str) {
+        self.issue_until(dir, name, 4_102_444_800);
+    }
+    /// The same with its end, in Unix seconds.
+    pub fn issue_until(&self, dir: &Path, name: &str, ends: i64) {
         let key = rcgen::KeyPair::generate().unwrap();
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let certificate = rcgen::CertificateParams::new(names).unwrap().signed_by(&key, &self.0).unwrap();
+        let mut parameters = rcgen::CertificateParams::new(names).unwrap();
+        parameters.not_after = rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(ends as u64);
+        let certificate = parameters.signed_by(&key, &self.0).unwrap();
         std::fs::write(dir.join(format!("{name}.crt")), certificate.pem()).unwrap();
         std::fs::write(dir.join(format!("{name}.key")), key.serialize_pem()).unwrap();
     }
