@@ -116,6 +116,9 @@ impl Uplink {
 
     fn tell_checks(&mut self, round: &Round, report: &mut Report) {
         report.value(self.meters.timeout, self.settings.timeout.as_secs_f64());
+        if let Some(interface) = self.meters.interface {
+            report.info(interface, Some(Vec::new()));
+        }
         for (check, series) in &mut self.meters.checks {
             let Some(outcome) = round.outcomes.get(check) else { continue };
             for reason in &outcome.failures {

@@ -205,6 +205,7 @@ async fn failing_over_and_back_is_one_fail_over_also_over_a_restart() {
     let page = lte.page().await;
     assert_eq!((of(&page, "failover"), of(&page, "default_route"), of(&page, "up")), (Some(0.0), Some(0.0), Some(1.0)));
     assert_eq!(page["uplink_route_info{interface=\"eth0\",uplink=\"lte\"}"], 1.0);
+    assert_eq!(page["uplink_interface_info{interface=\"wwan0\",uplink=\"lte\"}"], 1.0);
     lte.net.routes(&[]);
     lte.next().await;
     lte.net.routes(&["wwan0 10.1.0.1"]);
