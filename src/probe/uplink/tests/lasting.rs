@@ -174,6 +174,7 @@ async fn an_outage_that_spans_a_restart_is_one_outage_whose_seconds_are_counted_
     let mut after = resumed(FAR, net, sim, memory);
     let page = after.page().await;
     assert_eq!((state(&page), cause(&page), outages(&page, "far")), (Some("down"), Some("far"), (0.0, 100.0)));
+    assert!(after.memory.as_ref().is_some_and(|text| text.contains("outage") && !text.contains("counted")));
     after.net.tcp("10.0.0.2", 22, Ok(()));
     let page = after.rounds(3).await;
     assert_eq!((state(&page), outages(&page, "far")), (Some("up"), (0.0, 115.0)));
