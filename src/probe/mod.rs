@@ -6,8 +6,10 @@
 
 pub mod camera;
 mod declared;
+pub mod disk;
 pub mod encoder;
 pub mod gpu;
+pub mod nic;
 pub mod node;
 pub mod playlist;
 pub mod poll;
@@ -60,8 +62,10 @@ pub struct Kind {
 /// All probes. A new one is a folder and a line here.
 pub static KINDS: &[&Kind] = &[
     &camera::KIND,
+    &disk::KIND,
     &encoder::KIND,
     &gpu::KIND,
+    &nic::KIND,
     &node::KIND,
     &playlist::KIND,
     &recording::KIND,
@@ -75,7 +79,7 @@ pub type Open = Box<dyn FnOnce(&mut Kit) -> Box<dyn Session> + Send>;
 
 /// One configured thing to watch.
 pub struct Target {
-    /// `[A-Za-z0-9_-]{1,64}`, unique within its kind.
+    /// `[A-Za-z0-9_-]{1,64}`, or the name of an interface; unique within its kind.
     pub id: String,
     /// The settings as text, without secrets: a reload restarts the target when this changes.
     pub settings: String,

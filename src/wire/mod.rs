@@ -12,6 +12,7 @@ pub mod record;
 pub mod rtp;
 pub mod scte35;
 pub mod sdp;
+pub mod smart;
 pub mod tracer;
 pub mod ts;
 pub mod window;

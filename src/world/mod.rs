@@ -13,9 +13,11 @@ pub mod inflow;
 pub mod listener;
 pub mod machine;
 pub mod net;
+mod netlink;
 pub mod peek;
 pub mod post;
 pub mod process;
+pub mod roads;
 pub mod rtsp;
 pub mod service;
 mod steps;
@@ -43,6 +45,7 @@ pub struct World {
     pub machine: Option<machine::Machine>,
     pub folders: Arc<dyn folders::Folders>,
     pub gpus: Arc<dyn gpu::Gpus>,
+    pub roads: Arc<dyn roads::Roads>,
 }
 
 impl World {
@@ -62,6 +65,7 @@ impl World {
             processes: Arc::new(process::Script::default()),
             machine: None,
             gpus: Arc::new(gpu::Script::default()),
+            roads: Arc::new(roads::script::Script::default()),
         }
     }
 }

@@ -6,6 +6,7 @@
 mod diag;
 mod files;
 pub mod serve;
+pub mod smart;
 
 use crate::base::label::Label;
 use crate::metric::report::NoData;
@@ -16,6 +17,9 @@ use std::time::Duration;
 
 /// Where `vedette-peek` listens, as its socket unit says.
 pub const SOCKET: &str = "/run/vedette-peek/socket";
+/// Where `vedette-peek smart` leaves what disks told, and the name of its file there, as its unit says.
+pub const SMART_FOLDER: &str = "/run/vedette-peek-smart";
+pub const SMART: &str = "disks.json";
 /// For one question; it takes a millisecond, and a dump of all TCP sockets of a busy node some more.
 const LIMIT: Duration = Duration::from_millis(800);
 /// Longest line either way, bytes.

@@ -24,6 +24,8 @@ const LIMIT: Duration = Duration::from_secs(2);
 const MOST: usize = 256 * 1024;
 /// Bytes taken from the journal at once.
 const PIECE: usize = 16 * 1024;
+/// Bytes kept of what journalctl complains of: its last line says why it ends.
+const COMPLAINT: usize = 256;
 
 /// A file that is followed by its name.
 struct Tail {
@@ -100,8 +102,9 @@ pub(super) async fn file(path: PathBuf, clock: Clock, spout: Spout) {
         };
         let piece = match looked {
             Ok(bytes) => {
-                failed = false;
-                if bytes.is_empty() { None } else { Some(Ok(Bytes::from(bytes))) }
+                // That it can be read again is news, even if nothing is in it.
+                let again = std::mem::take(&mut failed);
+                (again || !bytes.is_empty()).then(|| Ok(Bytes::from(bytes)))
             }
             Err(error) if !failed => {
                 failed = true;
@@ -120,31 +123,55 @@ pub(super) async fn file(path: PathBuf, clock: Clock, spout: Spout) {
 
 /// Follows the journal of a unit until nobody reads it. One child, which ends with this.
 pub(super) async fn journal(unit: String, clock: Clock, spout: Spout) {
+    let mut failed = false;
     while !spout.is_closed() {
-        let error = follow(&unit, &spout).await.unwrap_or_else(|error| error);
+        let error = follow(&unit, &clock, failed, &spout).await.unwrap_or_else(|error| error);
+        failed = true;
         let _nobody = spout.send(Err(Dry::new(format!("the journal of {unit}"), error))).await;
         clock.sleep(AGAIN).await;
     }
 }
 
-/// Runs until the child ends, and tells how it did; or why there is none.
-async fn follow(unit: &str, spout: &Spout) -> io::Result<io::Error> {
+/// Runs until the child ends, and tells how it did; or why there is none. Whether a child works shows by its staying:
+/// after one that `failed` that is told, with an empty piece.
+async fn follow(unit: &str, clock: &Clock, failed: bool, spout: &Spout) -> io::Result<io::Error> {
     let mut command = Command::new("journalctl");
-    command.args(["--follow", "--quiet", "--lines=0", "--output=cat", "--unit", unit]);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    command.args(["--follow", "--quiet", "--lines=0", "--output=cat", "--unit", unit]).env("LC_ALL", "C");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn()?;
     let mut out = child.stdout.take().expect("it is piped");
-    let mut buffer = vec![0; PIECE];
+    let mut err = child.stderr.take().expect("it is piped");
+    let (mut buffer, mut words, mut complaint) = (vec![0; PIECE], [0; COMPLAINT], Vec::new());
+    let (mut talks, mut unsure) = (true, failed);
+    let stayed = clock.sleep(AGAIN);
+    tokio::pin!(stayed);
     loop {
-        let len = out.read(&mut buffer).await?;
-        if len == 0 {
-            let status = child.wait().await?;
-            return Ok(io::Error::other(format!("journalctl ended with {status}")));
-        }
-        if spout.send(Ok(Bytes::copy_from_slice(&buffer[..len]))).await.is_err() {
+        let piece = tokio::select! {
+            len = out.read(&mut buffer) => match len? {
+                0 => break,
+                len => Bytes::copy_from_slice(&buffer[..len]),
+            },
+            len = err.read(&mut words), if talks => {
+                // Read or not, it must not fill the pipe: a child that waits to complain tells nothing more.
+                let len = len.unwrap_or(0);
+                talks = len > 0;
+                complaint.extend_from_slice(&words[..len]);
+                complaint.drain(..complaint.len().saturating_sub(COMPLAINT));
+                continue;
+            }
+            () = &mut stayed, if unsure => Bytes::new(),
+        };
+        unsure = false;
+        if spout.send(Ok(piece)).await.is_err() {
             return Ok(io::ErrorKind::BrokenPipe.into());
         }
     }
+    err.take(COMPLAINT as u64).read_to_end(&mut complaint).await?;
+    let status = child.wait().await?;
+    let complaint = String::from_utf8_lossy(&complaint);
+    let why = complaint.lines().last().unwrap_or("it did not say why");
+    let kind = if why.contains("permission") { io::ErrorKind::PermissionDenied } else { io::ErrorKind::Other };
+    Ok(io::Error::new(kind, format!("journalctl ended with {status}: {why}")))
 }
 
 #[cfg(test)]

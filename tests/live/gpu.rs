@@ -1,5 +1,6 @@
 //! The GPU probe in the real daemon, on a libnvidia-ml.so.1 of our own that does what a file says.
 
+use crate::support::hang::{P99, p99};
 use crate::support::prometheus::test_rules;
 use crate::support::vedette::{START, Vedette};
 use crate::support::{Kid, wait};
@@ -200,9 +201,13 @@ fn a_call_that_hangs_costs_its_card_and_nobody_else() {
     card.start();
     card.vedette.wait_value(DEGREES, SOON, |v| v == 67.0);
     let rounds = "uplink_check_failures_total{check=\"tcp\",reason=\"refused\",uplink=\"wan\"}";
+    let healthy = p99(&card.vedette, |_| {});
     card.but("nvmlDeviceGetTemperature", json!({"sleep_ms": 15_000}));
-    let restarts = "vedette_probe_restarts_total{probe=\"gpu\",target=\"front\"}";
     let before = card.vedette.wait_value(rounds, SOON, |v| v >= 1.0);
+    let hanging = p99(&card.vedette, |_| {});
+    eprintln!("p99 {healthy:?} and with a call that hangs {hanging:?}");
+    assert!(hanging < P99, "{hanging:?}, {healthy:?} before");
+    let restarts = "vedette_probe_restarts_total{probe=\"gpu\",target=\"front\"}";
     card.vedette.wait_value(restarts, SOON, |v| v >= 1.0);
     wait("the old numbers to leave", SOON, || card.vedette.value(DEGREES).is_none().then_some(()));
     // At least 5 s went by until the look was given up.

@@ -9,6 +9,9 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
+/// Small, so that a RAID is in sync within seconds; a rebuild is held up where a story wants to see it. Bytes.
+const MEMBER: u64 = 32 << 20;
+
 const RECIPE: &str = include_str!("image.sh");
 
 /// The disks of one guest. They may be booted again: what was written stays. A story that fails leaves them behind.
@@ -16,12 +19,14 @@ pub struct Disks {
     pub root: PathBuf,
     pub data: PathBuf,
     pub packages: PathBuf,
+    /// Of a RAID, empty; a recorder has them.
+    pub members: [PathBuf; 3],
 }
 
 impl Drop for Disks {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            for disk in [&self.root, &self.data, &self.packages] {
+            for disk in [&self.root, &self.data, &self.packages].into_iter().chain(&self.members) {
                 let _gone = std::fs::remove_file(disk);
             }
         }
@@ -51,7 +56,7 @@ pub fn image() -> PathBuf {
     dir
 }
 
-/// An empty directory for one story, and fresh disks in it with both packages on the third.
+/// An empty directory for one story, and fresh disks in it with what it needs on the third.
 pub fn disks(story: &str, packages: &[PathBuf]) -> (PathBuf, Disks) {
     let dir = target().join(story);
     let _older = std::fs::remove_dir_all(&dir);
@@ -62,12 +67,15 @@ pub fn disks(story: &str, packages: &[PathBuf]) -> (PathBuf, Disks) {
         size += 2 * std::fs::copy(package, shelf.join(package.file_name().unwrap())).unwrap();
     }
     let disk = |name: &str| dir.join(name);
-    let disks = Disks { root: disk("root.ext4"), data: disk("data.ext4"), packages: disk("packages.ext4") };
+    let [root, data, packages] = ["root.ext4", "data.ext4", "packages.ext4"].map(disk);
+    let disks = Disks { root, data, packages, members: ["member0", "member1", "member2"].map(disk) };
     let image = image();
     for (from, to) in [("root.ext4", &disks.root), ("data.ext4", &disks.data)] {
         run(Command::new("cp").arg("--sparse=always").arg(image.join(from)).arg(to));
     }
-    std::fs::File::create(&disks.packages).unwrap().set_len(size).unwrap();
+    for (disk, size) in disks.members.iter().map(|disk| (disk, MEMBER)).chain([(&disks.packages, size)]) {
+        std::fs::File::create(disk).unwrap().set_len(size).unwrap();
+    }
     run(Command::new("mke2fs").args(["-q", "-F", "-L", "packages", "-d"]).arg(&shelf).arg(&disks.packages));
     (dir, disks)
 }

@@ -3,7 +3,7 @@
 use crate::bench::Disks;
 use crate::wait::{free_port, wait};
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -19,13 +19,16 @@ const POWEROFF: Duration = Duration::from_secs(90);
 /// What the guest's shell says once it is up.
 const SHELL: &str = "vedette-vm-shell";
 
-/// How the root file system is mounted.
+/// What stands there.
 #[derive(Clone, Copy, PartialEq)]
-pub enum Root {
-    /// As on an appliance.
-    ReadOnly,
-    /// As on a server with packages.
-    Writable,
+pub enum Kind {
+    /// A read-only root, and a kernel without IPv6: no socket of that family can be made there.
+    Appliance,
+    /// A writable root, as where packages are.
+    Server,
+    /// A server with parts of its own: SATA disks `sda` to `sdc`, network cards `enp0s1` to `enp0s3` (e1000e), and the
+    /// kernel that has drivers for them.
+    Recorder,
 }
 
 /// Everything the guest said, and the wake-up for who waits for more.
@@ -41,18 +44,19 @@ pub struct Machine {
     dir: PathBuf,
     /// A port of this host that leads to the guest's 9090.
     pub web: u16,
+    /// One that leads to its 9100, where node_exporter is.
+    pub beside: u16,
 }
 
 impl Machine {
     /// Starts the guest and waits for its shell. The serial log and QEMU's own words stay in `dir`.
-    pub fn boot(dir: &Path, kernel: &Path, disks: &Disks, root: Root) -> Machine {
-        let web = free_port();
+    pub fn boot(dir: &Path, image: &Path, disks: &Disks, kind: Kind) -> Machine {
+        let (web, beside) = (free_port(), free_port());
         let (serial, monitor) = (dir.join("serial.sock"), dir.join("qmp.sock"));
         for socket in [&serial, &monitor] {
             let _absent = std::fs::remove_file(socket);
         }
-        // The appliance is also the one whose kernel has no IPv6: no socket of that family can be made there.
-        let how = if root == Root::ReadOnly { "ro ipv6.disable=1" } else { "rw" };
+        let how = if kind == Kind::Appliance { "ro ipv6.disable=1" } else { "rw" };
         let said = File::create(dir.join("qemu.log")).unwrap();
         let mut command = Command::new("qemu-system-x86_64");
         command
@@ -69,13 +73,30 @@ impl Machine {
                 "2",
             ])
             .args(["-display", "none", "-nodefaults", "-no-user-config", "-no-reboot"])
-            .arg("-kernel")
-            .arg(kernel)
             .args(["-append", &format!("root=/dev/nvme0n1 {how} console=ttyS0 panic=-1 quiet")])
             .args(["-chardev", &format!("socket,id=serial,path={},server=on,wait=off", serial.display())])
             .args(["-serial", "chardev:serial"])
-            .args(["-netdev", &format!("user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{web}-:9090")])
-            .args(["-device", "virtio-net-pci,netdev=net,id=nic0"]);
+            .args(["-qmp", &format!("unix:{},server=on,wait=off", monitor.display())]);
+        let forward = format!("hostfwd=tcp:127.0.0.1:{web}-:9090,hostfwd=tcp:127.0.0.1:{beside}-:9100");
+        command.args(["-netdev", &format!("user,id=net0,restrict=on,{forward}")]);
+        // Addresses for documentation (RFC 7042 section 2.1.2), so that what is captured of the guest needs no mask.
+        let card = |n: u32, driver: &str| format!("{driver},id=nic{n},netdev=net{n},mac=00:00:5e:00:53:0{n}");
+        if kind == Kind::Recorder {
+            command.arg("-kernel").arg(image.join("server.vmlinuz"));
+            command.arg("-initrd").arg(image.join("server.initrd"));
+            command.args(["-device", &card(0, "e1000e")]);
+            for n in 1..=2 {
+                command.args(["-netdev", &format!("user,id=net{n},restrict=on,net=192.0.2.0/24")]);
+                command.args(["-device", &card(n, "e1000e")]);
+            }
+            for (n, disk) in disks.members.iter().enumerate() {
+                command.args(["-drive", &format!("file={},if=none,id=sd{n},format=raw", disk.display())]);
+                command.args(["-device", &format!("ide-hd,drive=sd{n},bus=ide.{n},serial=MEMBER{n}")]);
+            }
+        } else {
+            command.arg("-kernel").arg(image.join("vmlinuz"));
+            command.args(["-device", &card(0, "virtio-net-pci")]);
+        }
         // The first is the guest's root by name, the others are found by label.
         for (n, disk) in [&disks.root, &disks.data, &disks.packages].into_iter().enumerate() {
             command.args(["-drive", &format!("file={},if=none,id=d{n},format=raw", disk.display())]);
@@ -86,7 +107,7 @@ impl Machine {
         let serial = connect(&serial, &mut qemu, dir);
         let heard = Heard::default();
         listen(serial.try_clone().unwrap(), heard.clone(), File::create(dir.join("serial.log")).unwrap());
-        let mut machine = Machine { qemu, serial, heard, read: 0, commands: 0, dir: dir.to_owned(), web };
+        let mut machine = Machine { qemu, serial, heard, read: 0, commands: 0, dir: dir.to_owned(), web, beside };
         machine.wait_for(SHELL, BOOT);
         machine
     }
@@ -134,6 +155,18 @@ impl Machine {
         assert!(!late.timed_out(), "no poweroff within {POWEROFF:?}: {}", tail(&text));
         drop(text);
         self.qemu.wait().unwrap();
+    }
+
+    /// Lets the link of a network card come and go.
+    pub fn link(&mut self, card: &str, up: bool) {
+        let mut monitor = UnixStream::connect(self.dir.join("qmp.sock")).unwrap();
+        monitor.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        writeln!(monitor, r#"{{"execute":"qmp_capabilities"}}"#).unwrap();
+        writeln!(monitor, r#"{{"execute":"set_link","arguments":{{"name":"{card}","up":{up}}},"id":"link"}}"#).unwrap();
+        // Its greeting, an answer to each, and whatever else happens.
+        let mut answers = BufReader::new(monitor).lines().map(|line| line.expect("QEMU answers"));
+        let answer = answers.find(|line| line.contains(r#""id": "link""#)).expect("QEMU lives");
+        assert!(answer.contains(r#""return""#), "{answer}");
     }
 
     /// Types a command and does not wait for its end.

@@ -1,16 +1,25 @@
 //! The package on a Debian machine: a guest under QEMU's own emulation, read-only root and a data partition as on an
-//! appliance, or a writable root as on a server. Logs of a story stay in target/vm/<story>/.
+//! appliance, or a writable root as on a server, or a server with a recorder's parts. Logs of a story stay in
+//! target/vm/<story>/.
 
 #![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 
 mod bench;
+#[allow(dead_code)] // the trees of files need all of it
+#[path = "../live/node/differ.rs"]
+mod differ;
 mod machine;
+#[path = "../live/node/page.rs"]
+mod page;
 mod powercut;
+mod recorder;
+#[path = "../live/node/talk.rs"]
+mod talk;
 #[path = "../live/support/wait.rs"]
 mod wait;
 
 use bench::{Disks, disks, get, image, later, package};
-use machine::{Machine, Root};
+use machine::{Kind, Machine};
 use std::path::Path;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -19,8 +28,8 @@ use wait::wait;
 /// From the port forward to the page: the guest's network comes up while the service already runs.
 const PAGE: Duration = Duration::from_secs(60);
 
-fn boot(dir: &Path, disks: &Disks, root: Root) -> Machine {
-    Machine::boot(dir, &image().join("vmlinuz"), disks, root)
+fn boot(dir: &Path, disks: &Disks, kind: Kind) -> Machine {
+    Machine::boot(dir, &image(), disks, kind)
 }
 
 fn property(machine: &mut Machine, name: &str) -> String {
@@ -54,7 +63,7 @@ fn an_installed_package_starts_survives_an_upgrade_and_leaves_nothing_after_purg
     let first = package();
     let second = later(&first);
     let (dir, disks) = disks("server", &[first.clone(), second.clone()]);
-    let mut machine = boot(&dir, &disks, Root::Writable);
+    let mut machine = boot(&dir, &disks, Kind::Server);
 
     install(&mut machine, &first);
     is_ready(&mut machine);
@@ -93,11 +102,11 @@ fn an_appliance_with_a_read_only_root_restarts_a_hung_daemon_and_comes_back_afte
     let _alone = bench::ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let package = package();
     let (dir, disks) = disks("appliance", &[package.clone(), powercut::binary()]);
-    let mut machine = boot(&dir, &disks, Root::Writable);
+    let mut machine = boot(&dir, &disks, Kind::Server);
     install(&mut machine, &package);
     machine.power_off();
 
-    let mut machine = boot(&dir, &disks, Root::ReadOnly);
+    let mut machine = boot(&dir, &disks, Kind::Appliance);
     assert!(machine.must("findmnt -no OPTIONS /").starts_with("ro,"));
     is_ready(&mut machine);
     // `[::]:9090`, the default, became `0.0.0.0:9090`.
@@ -128,7 +137,7 @@ fn an_appliance_with_a_read_only_root_restarts_a_hung_daemon_and_comes_back_afte
     machine.must("echo kept >/var/lib/vedette/mark; sync");
     powercut::feed(&mut machine);
     let heard = machine.cut_power();
-    let mut machine = boot(&dir, &disks, Root::ReadOnly);
+    let mut machine = boot(&dir, &disks, Kind::Appliance);
     is_ready(&mut machine);
     assert_eq!(machine.must("cat /var/lib/vedette/mark"), "kept");
     println!("{}", powercut::look(&mut machine, &heard));

@@ -9,7 +9,7 @@
 mod node;
 
 use crate::bench::{Disks, disks, package, target};
-use crate::machine::{Machine, Root};
+use crate::machine::{Kind, Machine};
 use crate::wait::wait;
 use node::{Mix, Node, Open};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -147,11 +147,11 @@ fn many_cuts_in_a_row_cost_no_acknowledged_event() {
     let _alone = crate::bench::ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let cuts: u32 = std::env::var("CUTS").ok().and_then(|n| n.parse().ok()).unwrap_or(10);
     let (dir, disks): (PathBuf, Disks) = disks("powercut", &[package(), binary()]);
-    let mut machine = crate::boot(&dir, &disks, Root::ReadOnly);
+    let mut machine = crate::boot(&dir, &disks, Kind::Appliance);
     for cut in 1..=cuts {
         feed(&mut machine);
         let heard = machine.cut_power();
-        machine = crate::boot(&dir, &disks, Root::ReadOnly);
+        machine = crate::boot(&dir, &disks, Kind::Appliance);
         println!("cut {cut} of {cuts}: {}", look(&mut machine, &heard));
     }
     machine.power_off();

@@ -53,6 +53,10 @@ define VEDETTE_INSTALL_INIT_SYSTEMD
 		$(TARGET_DIR)/usr/lib/systemd/system/vedette-peek.service
 	$(INSTALL) -D -m 0644 $(@D)/systemd/vedette-peek.socket \
 		$(TARGET_DIR)/usr/lib/systemd/system/vedette-peek.socket
+	$(INSTALL) -D -m 0644 $(@D)/systemd/vedette-peek-smart.service \
+		$(TARGET_DIR)/usr/lib/systemd/system/vedette-peek-smart.service
+	$(INSTALL) -D -m 0644 $(@D)/systemd/vedette-peek-smart.timer \
+		$(TARGET_DIR)/usr/lib/systemd/system/vedette-peek-smart.timer
 	$(INSTALL) -D -m 0644 $(@D)/systemd/vedette.tmpfiles \
 		$(TARGET_DIR)/usr/lib/tmpfiles.d/vedette.conf
 endef

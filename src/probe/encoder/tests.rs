@@ -333,6 +333,24 @@ async fn the_log_is_counted_and_its_last_words_are_an_orderly_end() {
     assert_eq!(page["encoder_ends_total{,how=\"clean\"}"], 1.0);
 }
 
+#[tokio::test]
+async fn a_log_that_cannot_be_read_has_no_counts_until_it_can_be_again() {
+    let mut rig = rig(FFMPEG);
+    rig.process(look(7, 1));
+    rig.pass(1000).await;
+    let log = Place::File(PathBuf::from("/var/log/yard"));
+    rig.inflow.say(&log, b"[error] Circular buffer overrun.\n");
+    rig.inflow.fail(&log, std::io::ErrorKind::PermissionDenied);
+    rig.pass(12_000).await;
+    let overruns = "encoder_log_lines_total{,meaning=\"buffer_overrun\"}";
+    let page = rig.page().await;
+    assert!(!page.contains_key(overruns) && !page.contains_key("encoder_input_packets_missed_total{}"), "{page:#?}");
+    assert!(page.contains_key("encoder_up{}") && rig.latest.no_data(NoData::Denied) > 0);
+    rig.inflow.say(&log, b"");
+    rig.pass(2000).await;
+    assert_eq!(rig.page().await.get(overruns), Some(&1.0));
+}
+
 fn datagram(id: &str, frames: u64, level: u64) -> Vec<u8> {
     let mut writer = Writer::default();
     let at = 90_000_000_000;

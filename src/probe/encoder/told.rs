@@ -233,7 +233,7 @@ impl Watch {
         }
     }
 
-    /// What we count ourselves; it stands whatever happens.
+    /// What we count ourselves; it stands whatever happens, but for a log that cannot be read.
     fn counts(&self, report: &mut Report) {
         let (sheet, counts) = (&self.sheet, self.pace.counts());
         report
@@ -249,10 +249,13 @@ impl Watch {
             report.value(*series, n as f64);
         }
         if let Some((meanings, missed)) = &sheet.log {
+            // What cannot be read may hold anything: a count that stands still would say that all is well.
+            let dry = self.log_dry();
+            let read = |count: u64| dry.map_or(Ok(count as f64), Err);
             for (series, meaning) in meanings.iter().zip(Meaning::ALL) {
-                report.value(*series, self.log.count(*meaning) as f64);
+                report.reading(*series, read(self.log.count(*meaning)));
             }
-            report.value(*missed, self.log.packets_missing() as f64);
+            report.reading(*missed, read(self.log.packets_missing()));
         }
     }
 }

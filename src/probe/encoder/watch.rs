@@ -41,8 +41,8 @@ pub(super) struct Watch {
     pub(super) look: Option<Result<Look, NoData>>,
     /// Since when we look.
     pub(super) opened: Boot,
-    /// Reports and log: cannot be listened to, and it was said.
-    dry: [bool; 2],
+    /// Reports and log: why they cannot be listened to, which was said.
+    dry: [Option<NoData>; 2],
 }
 
 /// Where a piece came from.
@@ -73,7 +73,7 @@ impl Watch {
             life: Life::default(),
             tally: Tally::default(),
             look: None,
-            dry: [false; 2],
+            dry: [None; 2],
         }
     }
 
@@ -123,9 +123,9 @@ impl Watch {
 
     fn take(&mut self, from: From, piece: Piece, tap: &Tap) {
         let at = self.clock.boot();
-        let dry = piece.is_err();
+        let dry = piece.as_ref().err().map(|error| error.why);
         match piece {
-            Err(error) if !self.dry[from as usize] => {
+            Err(error) if self.dry[from as usize].is_none() => {
                 tracing::warn!(encoder = self.plan.id, error = %chain(&error), "an encoder cannot be listened to");
             }
             Err(_) => {}
@@ -151,6 +151,11 @@ impl Watch {
             },
         }
         self.dry[from as usize] = dry;
+    }
+
+    /// Why nothing of its log can come.
+    pub(super) fn log_dry(&self) -> Option<NoData> {
+        self.dry[From::Log as usize]
     }
 
     /// A datagram of the tracer. Several encoders may send to one socket.

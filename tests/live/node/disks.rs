@@ -1,21 +1,15 @@
 //! Disks and file systems that do what they do: written to, mounted for reading, and taken away by the kernel.
 
-use super::hang::inside_namespaces;
+use crate::support::hang::{inside_namespaces, run};
 use crate::support::vedette::Vedette;
 use crate::support::wait;
 use std::io::Write;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 const BOUND: Duration = Duration::from_secs(30);
 /// Writes that are waited for one after another.
 const WRITES: usize = 50;
-
-fn run(command: &str, arguments: &[&str]) {
-    let done = Command::new(command).args(arguments).output().unwrap();
-    assert!(done.status.success(), "{command} {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
-}
 
 /// Writes done by each disk since the boot, by the kernel's count.
 fn writes() -> Vec<(String, f64)> {

@@ -1,6 +1,7 @@
 //! What never answers: a FUSE mount whose other end reads no request, and pipes in place of a driver's file and of a file
 //! of text. The daemon runs in namespaces of its own, so that nobody else on this machine meets it.
 
+use crate::support::hang::{P99, inside_namespaces, p99};
 use crate::support::vedette::Vedette;
 use crate::support::wait;
 use std::ffi::CString;
@@ -10,15 +11,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
-use vedette::base::clock::Clock;
-use vedette::world::clock::System;
 
 const BOUND: Duration = Duration::from_secs(60);
-/// Requests whose time is taken before, and then while the mount hangs.
-const ASKED: usize = 200;
-/// What 99 of 100 may take on a loaded machine of two cores; a scraper that waited for the mount would take 2 s.
-const P99: Duration = Duration::from_millis(250);
-
 /// A mount that hangs until the file is closed.
 fn mount(at: &Path) -> File {
     let fuse = File::options().read(true).write(true).open("/dev/fuse").unwrap();
@@ -32,37 +26,8 @@ fn mount(at: &Path) -> File {
     fuse
 }
 
-/// Asks for the page 20 times a second, each of them to `check`; what 99 of 100 took at most, and `node_time_seconds`.
-fn ask(vedette: &Vedette, check: impl Fn(&str)) -> (Duration, Vec<f64>) {
-    let clock = Clock::new(System);
-    let (mut times, mut seconds) = (Vec::new(), Vec::new());
-    while times.len() < ASKED {
-        let from = clock.boot();
-        let page = vedette.page();
-        times.push(clock.boot().since(from));
-        seconds.extend(value(&page, "node_time_seconds"));
-        check(&page);
-        std::thread::park_timeout(Duration::from_millis(50));
-    }
-    times.sort();
-    (times[ASKED * 99 / 100], seconds)
-}
-
 fn value(page: &str, series: &str) -> Option<f64> {
     page.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok())
-}
-
-/// Runs an ignored test of this file or its neighbours in namespaces of its own.
-pub fn inside_namespaces(test: &str) {
-    let inside = Command::new("unshare")
-        .args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--ignored", "--nocapture"])
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&inside.stdout);
-    eprintln!("{said}{}", String::from_utf8_lossy(&inside.stderr));
-    assert!(inside.status.success() && said.contains("1 passed"), "see above");
 }
 
 #[test]
@@ -87,7 +52,7 @@ fn inside_namespaces_with_a_dead_mount() {
     });
     let threads = || std::fs::read_dir(format!("/proc/{}/task", vedette.pid())).unwrap().count();
     let before = threads();
-    let (healthy, _) = ask(&vedette, |_| {});
+    let healthy = p99(&vedette, |_| {});
 
     let dead = vedette.path("dead");
     std::fs::create_dir(&dead).unwrap();
@@ -96,7 +61,9 @@ fn inside_namespaces_with_a_dead_mount() {
     wait("the dead mount on the page", BOUND, || (value(&vedette.page(), &error) == Some(1.0)).then_some(()));
 
     // Over several rounds, of which two leave a thread behind.
-    let (p99, mut seconds) = ask(&vedette, |page| {
+    let mut seconds = Vec::new();
+    let hanging = p99(&vedette, |page| {
+        seconds.extend(value(page, "node_time_seconds"));
         assert!(value(page, &root).is_some(), "the other mounts are there: {root}");
         assert_eq!(value(page, &error), Some(1.0));
         for target in ["kernel", "hardware", "mounts"] {
@@ -108,11 +75,11 @@ fn inside_namespaces_with_a_dead_mount() {
     let steps = seconds.windows(2).map(|two| two[1] - two[0]);
     let longest = steps.fold(0.0, f64::max);
     eprintln!(
-        "p99 {healthy:?} and with the dead mount {p99:?}, {} readings of the kernel, longest step {longest:.1} s, threads {before} and then {}",
+        "p99 {healthy:?} and with the dead mount {hanging:?}, {} readings of the kernel, longest step {longest:.1} s, threads {before} and then {}",
         seconds.len(),
         threads()
     );
-    assert!(p99 < P99, "{p99:?}, {healthy:?} before");
+    assert!(hanging < P99, "{hanging:?}, {healthy:?} before");
     assert!(longest < 3.5, "the kernel is read on cadence: {longest} s");
     assert!(threads() <= before + 4, "{} threads, {before} before", threads());
 
@@ -149,15 +116,17 @@ fn inside_namespaces_with_dead_files() {
     }
     let threads = || std::fs::read_dir(format!("/proc/{}/task", vedette.pid())).unwrap().count();
     let before = threads();
-    let (p99, mut seconds) = ask(&vedette, |page| {
+    let mut seconds = Vec::new();
+    let hanging = p99(&vedette, |page| {
+        seconds.extend(value(page, "node_time_seconds"));
         for target in ["kernel", "mounts", "disks"] {
             assert_eq!(value(page, &up(target)), Some(1.0), "{target}");
         }
     });
     seconds.dedup();
     let longest = seconds.windows(2).map(|two| two[1] - two[0]).fold(0.0, f64::max);
-    eprintln!("p99 {p99:?}, longest step {longest:.1} s, threads {before} and then {}", threads());
-    assert!(p99 < P99, "{p99:?}");
+    eprintln!("p99 {hanging:?}, longest step {longest:.1} s, threads {before} and then {}", threads());
+    assert!(hanging < P99, "{hanging:?}");
     assert!(longest < 3.5, "the kernel is read on cadence: {longest} s");
     assert!(threads() <= before + 2, "{} threads, {before} before: one more of each target at most", threads());
 

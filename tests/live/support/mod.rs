@@ -7,6 +7,7 @@ pub mod brokers;
 pub mod cameras;
 pub mod fake_camera;
 pub mod gst;
+pub mod hang;
 pub mod origin;
 pub mod prometheus;
 pub mod site;
