@@ -199,5 +199,9 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("progress", b"\x01[rtsp @ 0x5] [warning] RTP: missed 17 packets\n    Last message repeated 3 times\nmethod SETUP failed: 461\r[error] x\n".to_vec()),
         ("settings", bare.into_bytes()),
         ("settings", b"a = = 1\n[inner\nevery = \"5x\"\n\"\\u00e9\" = \"\"\"\nb\"\"\"\nwhen = 1979-05-27T07:32:00Z\nfloat = nan\n".to_vec()),
+        (
+            "x509",
+            b"\x30\x2e\x30\x2c\xa0\x03\x02\x01\x02\x02\x01\x01\x30\0\x30\0\x30\x1e\x17\x0d260101000000Z\x17\x0d261225000000Z".to_vec(),
+        ),
     ]
 }
