@@ -17,6 +17,7 @@ pub mod resource;
 pub mod scrape;
 pub mod stream;
 pub mod uplink;
+pub mod volume;
 
 use crate::base::clock::Clock;
 use crate::base::quit::Quit;
@@ -70,6 +71,7 @@ pub static KINDS: &[&Kind] = &[
     &scrape::KIND,
     &stream::KIND,
     &uplink::KIND,
+    &volume::KIND,
 ];
 
 /// Makes a session and opens its series.

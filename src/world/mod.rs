@@ -20,6 +20,7 @@ pub mod rtsp;
 pub mod service;
 mod steps;
 mod tail;
+pub mod volumes;
 pub mod worker;
 
 use crate::base::clock::Clock;
@@ -43,6 +44,7 @@ pub struct World {
     pub machine: Option<machine::Machine>,
     pub folders: Arc<dyn folders::Folders>,
     pub gpus: Arc<dyn gpu::Gpus>,
+    pub volumes: Arc<dyn volumes::Volumes>,
 }
 
 impl World {
@@ -62,6 +64,7 @@ impl World {
             processes: Arc::new(process::Script::default()),
             machine: None,
             gpus: Arc::new(gpu::Script::default()),
+            volumes: Arc::new(volumes::Script::default()),
         }
     }
 }
