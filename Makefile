@@ -4,7 +4,7 @@ SHELL := /bin/bash
 # Debian leaves the sbin of mosquitto and mke2fs out of a plain user's path.
 export PATH := $(HOME)/.cargo/bin:$(PATH):/usr/sbin:/sbin
 # Seconds of fuzzing per target inside `make test`; `make fuzz FUZZ=3600` for a campaign.
-FUZZ ?= 60
+FUZZ ?= 30
 # Sections that `make scte35` generates for the two crates, and for threefive, which takes a second for two thousand.
 SECTIONS ?= 2000000
 

@@ -9,7 +9,9 @@ use crate::daemon::config::Refused;
 use crate::world::listener::Address;
 use crate::world::machine::Machine;
 use crate::world::service::{self, Systemd};
-use crate::world::{World, broker, clock, feed, files, folders, gpu, inflow, net, process, rtsp, volumes, worker};
+use crate::world::{
+    World, broker, clock, feed, files, folders, gpu, inflow, net, process, roads, rtsp, volumes, worker,
+};
 use clap::Args;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -77,6 +79,7 @@ pub(super) fn world() -> std::io::Result<World> {
         worker: Arc::new(worker::process::Binary::default()),
         inflow: Arc::new(inflow::Real::default()),
         machine: Some(Machine::default()),
+        roads: Arc::new(roads::Real::default()),
     };
     Ok(world)
 }

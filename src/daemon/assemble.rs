@@ -24,7 +24,7 @@ use crate::metric::latest::Latest;
 use crate::metric::ledger::Ledger;
 use crate::metric::memory::Memory;
 use crate::metric::roster::{Roll, Roster};
-use crate::probe::{Kind, Kit, Tap};
+use crate::probe::{Kind, Kit, Tap, disk, nic, node};
 use crate::sink::mqtt::camera::Cameras;
 use crate::sink::mqtt::compose::Alerts;
 use crate::sink::page;
@@ -345,8 +345,9 @@ impl Parts {
         self.roster.replace(Roll { cameras });
         let kit = || Kit::new(self.world.clone(), self.book.clone(), self.roster.clone(), self.ledger.clone());
         // A scripted world may have no node of its own.
-        let there = |kind: &Kind| !kind.key.is_empty() || self.world.machine.is_some();
-        let targets = config.targets.into_iter().filter(|(kind, _)| there(kind)).collect();
+        let of_node = |kind: &Kind| [node::KIND.name, nic::KIND.name, disk::KIND.name].contains(&kind.name);
+        let targets = config.targets.into_iter().filter(|(kind, _)| !of_node(kind) || self.world.machine.is_some());
+        let targets = targets.collect();
         let changes = self.keeper.keep(targets, kit).await;
         for (what, names) in [("added", changes.added), ("changed", changes.changed), ("removed", changes.removed)] {
             if !names.is_empty() {

@@ -110,6 +110,7 @@ fn root(root: Table<'_>) -> Option<Config> {
     let settings = read_node(node.as_ref());
     let standing =
         probe::node::targets(&node.as_ref().map(probe::node::Settings::read).unwrap_or_default(), settings.tick);
+    let roads = probe::nic::targets(settings.tick);
     let config = Config {
         node: settings,
         web: read_web(web.as_ref()),
@@ -120,6 +121,7 @@ fn root(root: Table<'_>) -> Option<Config> {
         targets: kinds
             .flat_map(|kind| read_targets(&root, kind, &mut seen))
             .chain(standing)
+            .chain(roads)
             .chain([probe::disk::target()])
             .collect(),
         directories: root.tables(probe::volume::KIND.key).iter().filter_map(|table| table.path("directory")).collect(),
@@ -143,14 +145,23 @@ fn read_targets(
     for (n, table) in root.tables(key).into_iter().enumerate() {
         if let Some(target) = (kind.read)(&table) {
             if let Some(first) = seen.insert((space(kind), target.id.clone()), format!("{key}[{n}]")) {
-                let what = format!("`{key}[{n}].id` is {:?}, which `{first}` is already", target.id);
-                table.mistake("id", what, "give each its own");
+                let named = named_by(kind);
+                let what = format!("`{key}[{n}].{named}` is {:?}, which `{first}` is already", target.id);
+                table.mistake(named, what, "give each its own");
             }
             all.push((kind, target));
         }
         table.finish();
     }
     all
+}
+
+/// The key that tells the tables of a kind apart.
+fn named_by(kind: &Kind) -> &'static str {
+    match kind.key {
+        "nic" => "interface",
+        _ => "id",
+    }
 }
 
 /// Kinds whose series stand under one label must not share an id.
@@ -235,6 +246,14 @@ mod tests {
 
     fn mistakes(text: &str) -> Vec<String> {
         read(Path::new(""), text).1.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn an_interface_has_one_table() {
+        let one = "[[nic]]\ninterface = \"eth0.10\"\n";
+        let what = "`nic[1].interface` is \"eth0.10\", which `nic[0]` is already; give each its own";
+        assert_eq!(mistakes(&format!("{one}{one}")), [format!("4:13: error: {what}")]);
+        assert_eq!(mistakes(one), [""; 0]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod declared;
 pub mod disk;
 pub mod encoder;
 pub mod gpu;
+pub mod nic;
 pub mod node;
 pub mod playlist;
 pub mod poll;
@@ -65,6 +66,7 @@ pub static KINDS: &[&Kind] = &[
     &disk::KIND,
     &encoder::KIND,
     &gpu::KIND,
+    &nic::KIND,
     &node::KIND,
     &playlist::KIND,
     &recording::KIND,
@@ -79,7 +81,7 @@ pub type Open = Box<dyn FnOnce(&mut Kit) -> Box<dyn Session> + Send>;
 
 /// One configured thing to watch.
 pub struct Target {
-    /// `[A-Za-z0-9_-]{1,64}`, unique within its kind.
+    /// `[A-Za-z0-9_-]{1,64}`, or the name of an interface; unique within its kind.
     pub id: String,
     /// The settings as text, without secrets: a reload restarts the target when this changes.
     pub settings: String,

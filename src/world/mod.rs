@@ -13,9 +13,11 @@ pub mod inflow;
 pub mod listener;
 pub mod machine;
 pub mod net;
+mod netlink;
 pub mod peek;
 pub mod post;
 pub mod process;
+pub mod roads;
 pub mod rtsp;
 pub mod service;
 mod steps;
@@ -45,6 +47,7 @@ pub struct World {
     pub folders: Arc<dyn folders::Folders>,
     pub gpus: Arc<dyn gpu::Gpus>,
     pub volumes: Arc<dyn volumes::Volumes>,
+    pub roads: Arc<dyn roads::Roads>,
 }
 
 impl World {
@@ -65,6 +68,7 @@ impl World {
             machine: None,
             gpus: Arc::new(gpu::Script::default()),
             volumes: Arc::new(volumes::Script::default()),
+            roads: Arc::new(roads::script::Script::default()),
         }
     }
 }

@@ -16,6 +16,7 @@ mod encoding_story;
 mod faults;
 mod gpu;
 mod gst;
+mod nic;
 mod node;
 mod packets;
 mod playlist;

@@ -8,7 +8,7 @@ mod hang;
 mod ours;
 mod page;
 mod talk;
-mod tree;
+pub mod tree;
 
 use crate::support::wait;
 use exporter::Exporter;

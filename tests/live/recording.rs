@@ -1,7 +1,6 @@
 //! The recording probe on FFmpeg's segment muxer: at work in four containers, stopped, killed, frozen; and on segments that
 //! are broken, moved, purged, dated wrongly, or on the wrong volume.
 
-mod crowd;
 mod daemon;
 mod volume;
 

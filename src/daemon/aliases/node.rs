@@ -137,7 +137,8 @@ fn latency() -> Fold {
             told.say(&BUCKET, [device, operation, &bound], value);
         }
         for (labels, _, value) in of(&sum) {
-            told.say(&SUM, labels, value * 1000.0);
+            // The kernel counts in whole milliseconds.
+            told.say(&SUM, labels, (value * 1000.0).round());
         }
         for (labels, _, value) in of(&count) {
             told.say(&COUNT, labels, value);
@@ -179,7 +180,8 @@ mod tests {
         report.value(book.open(&ERRORS_OUT, ["eno1"], Hold::Own), 4.0);
         report.value(book.open(&ERRORS_IN, ["eno2"], Hold::Own), 3.0);
         let (mut latency, _) = book.open_histogram(&LATENCY, ["sda", "write"]);
-        latency.observe_many(0.25, 4);
+        // 24.611 times 1000 is 24610.999999999996 in floating point.
+        latency.observe_many(6.15275, 4);
         latency.fill(&mut report);
         latest.apply(&report);
         let told = aliases.tell(&latest.standing(now.boot), &now);
@@ -195,9 +197,9 @@ mod tests {
             [
                 r#"disk_io_latency_ms_bucket{device="sda",le="+Inf",operation="write"} 4"#,
                 r#"disk_io_latency_ms_bucket{device="sda",le="2.5",operation="write"} 0"#,
-                r#"disk_io_latency_ms_bucket{device="sda",le="500.0",operation="write"} 4"#,
+                r#"disk_io_latency_ms_bucket{device="sda",le="500.0",operation="write"} 0"#,
                 r#"disk_io_latency_ms_count{device="sda",operation="write"} 4"#,
-                r#"disk_io_latency_ms_sum{device="sda",operation="write"} 1000"#,
+                r#"disk_io_latency_ms_sum{device="sda",operation="write"} 24611"#,
                 r#"disk_space_free_bytes{mount_point="/srv"} 200"#,
                 r#"disk_space_total_bytes{mount_point="/srv"} 1000"#,
                 r#"disk_space_used_bytes{mount_point="/srv"} 600"#,

@@ -189,7 +189,8 @@ pub(super) static FAMILIES: &[Family] = &[
     FREE.family(),
 ];
 
-/// What kind of trouble an XID code means (NVIDIA's XID catalogue).
+/// What kind of trouble an XID code means: NVIDIA's XID catalogue by mnemonic and action to take, and for codes that it calls
+/// unused since Ampere its table for older cards. What it leaves open (32: the bus or a program) is [`Class::Other`].
 #[derive(Debug, Copy, Clone, PartialEq, Eq)]
 pub(super) enum Class {
     /// A program did wrong: the card is well.
@@ -218,10 +219,13 @@ impl Label for Class {
 impl Class {
     pub(super) fn of(code: u64) -> Class {
         match code {
-            13 | 31 | 43 | 45 => Class::Application,
-            48 | 63 | 64 | 92 | 94 | 95 => Class::Memory,
-            65 | 68 => Class::Video,
-            38 | 61 | 62 | 74 | 79 | 109 | 119 | 120 | 154 => Class::Device,
+            11 | 13 | 25 | 31 | 43 | 45 | 69 => Class::Application,
+            48 | 58 | 63 | 64 | 92 | 94 | 95 | 140 | 156 | 157 | 168 | 171 | 172 => Class::Memory,
+            20..=22 | 27..=29 | 34..=36 | 47 | 60 | 65 | 68 | 73 | 82..=84 | 86 | 88 | 89 | 96..=105 | 139 | 142 => {
+                Class::Video
+            }
+            // Not 154: it sums up another XID, and one cause is counted once.
+            46 | 54 | 61 | 62 | 74 | 79 | 109 | 110 | 119 | 120 | 136 | 143 | 158 | 167 | 169 => Class::Device,
             _ => Class::Other,
         }
     }

@@ -102,11 +102,12 @@ fn a_card_that_is_lost_leaves_nothing_but_the_reason_and_comes_back() {
     let mut bench = Bench::new("id = \"front\"\n");
     let there = || look(seen(&[(Field::Temperature, Ok(40.0))]));
     assert_eq!(bench.look(there())["gpu_up{gpu=\"front\"}"], 1.0);
-    let lost = Look { xids: Ok(vec![79, 79, 31, 9999]), seen: Err(Reason::Lost.into()) };
+    let lost = Look { xids: Ok(vec![79, 79, 31, 9999, 65, 154]), seen: Err(Reason::Lost.into()) };
     let page = bench.look(lost);
     assert_eq!(page["gpu_up{gpu=\"front\"}"], 0.0);
     assert_eq!(page["gpu_failures_total{gpu=\"front\",reason=\"lost\"}"], 1.0);
-    for (class, count) in [("device", 2.0), ("application", 1.0), ("other", 1.0), ("memory", 0.0)] {
+    let counts = [("device", 2.0), ("application", 1.0), ("video", 1.0), ("other", 2.0), ("memory", 0.0)];
+    for (class, count) in counts {
         assert_eq!(page[&format!("gpu_xid_errors_total{{class=\"{class}\",gpu=\"front\"}}")], count, "{class}");
     }
     assert!(page.contains_key("gpu_xid_last_timestamp_seconds{gpu=\"front\"}"));

@@ -57,8 +57,12 @@ static SYNC: Desc<0> = gauge(
     Unit::Count,
     "1 if the kernel holds the clock for disciplined by a time server, else 0",
 );
-static OFFSET: Desc<0> =
-    gauge("node_timex_offset_seconds", Unit::Seconds, "What the kernel still has to correct of the last adjustment");
+static OFFSET: Desc<0> = gauge(
+    "node_timex_offset_seconds",
+    Unit::Seconds,
+    "What the kernel still has to correct of the last adjustment; 0 says nothing while node_timex_sync_status is 0, nor \
+     under chrony, which never tells the kernel what it corrects (node_timex_maxerror_seconds then bounds the error)",
+);
 static FREQUENCY: Desc<0> =
     gauge("node_timex_frequency_adjustment_ratio", Unit::Count, "Pace of the clock after correction, 1 for none");
 static MAX_ERROR: Desc<0> = gauge(

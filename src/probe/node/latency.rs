@@ -80,7 +80,8 @@ fn millis(now: &Row, before: &Row, column: usize) -> Option<f64> {
 struct Latency {
     /// Not cumulative; the last is beyond all bounds.
     counts: [u64; BOUNDS.len() + 1],
-    seconds: f64,
+    /// Whole, as the kernel tells them, so that the sum stays exact.
+    millis: f64,
 }
 
 /// One disk since it was first seen.
@@ -104,7 +105,7 @@ impl Disk {
             let Some(millis) = millis(&row, &self.last, time) else { continue };
             let mean = millis / 1000.0 / count as f64;
             latency.counts[BOUNDS.partition_point(|bound| *bound < mean)] += count;
-            latency.seconds += millis / 1000.0;
+            latency.millis += millis;
         }
         self.last = row;
     }
@@ -121,7 +122,7 @@ impl Disk {
                 seen += count;
                 facts.push(Fact::ours(bucket.clone(), &[device, name, &le(*bound)], seen as f64));
             }
-            facts.push(Fact::ours(sum.clone(), &[device, name], latency.seconds));
+            facts.push(Fact::ours(sum.clone(), &[device, name], latency.millis / 1000.0));
             facts.push(Fact::ours(number.clone(), &[device, name], seen as f64));
         }
         let passed = at.since(self.told.0).as_secs_f64() * 1000.0;

@@ -21,15 +21,28 @@ pub(super) struct Ledger {
     limit: Moment,
     last: Option<Moment>,
     open: bool,
-    /// Ended ones, and the one that is open.
+    /// Those that began since the start, or were found out since.
     pub(super) gaps: u64,
     /// Milliseconds of those that ended.
     ended: i64,
+    /// Up to when the open one was counted before the start.
+    counted: Option<Moment>,
+    /// Milliseconds that were told: what turns out later to have been no gap is not taken back, but made up for.
+    told: i64,
+}
+
+/// How far the ledger of before goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Account {
+    /// The last write that was told of.
+    pub(super) last: Moment,
+    /// Where a gap was open since then: up to when it was counted.
+    pub(super) open: Option<Moment>,
 }
 
 impl Ledger {
     pub(super) fn new(limit: Moment) -> Ledger {
-        Ledger { limit, last: None, open: false, gaps: 0, ended: 0 }
+        Ledger { limit, last: None, open: false, gaps: 0, ended: 0, counted: None, told: 0 }
     }
 
     /// The last write, or what stands for it.
@@ -42,10 +55,28 @@ impl Ledger {
         self.last.filter(|_| self.open)
     }
 
-    /// Takes up an account: the last write that was told of, and whether a gap was open since then.
-    pub(super) fn resume(&mut self, last: Moment, open: bool) {
-        (self.last, self.open) = (Some(last), open);
-        self.gaps += u64::from(open);
+    /// Takes up an account, before anything was written since the start. A gap that is open stays so.
+    pub(super) fn resume(&mut self, account: Account) {
+        (self.last, self.counted) = (Some(account.last), account.open);
+        self.open |= account.open.is_some();
+    }
+
+    /// What came before `first`, the first write since the start, becomes known only now: an account, and the writes since
+    /// then. Returns the gaps that are found.
+    pub(super) fn before(
+        &mut self,
+        account: Account,
+        writes: Vec<(Moment, Moment)>,
+        first: Moment,
+        now: Moment,
+    ) -> Vec<Gap> {
+        let mut before = Ledger::new(self.limit);
+        before.resume(account);
+        let early = writes.into_iter().filter(|(from, _)| *from < first).map(|(from, to)| (from, to.min(first)));
+        let gaps: Vec<_> = early.chain([(first, first)]).filter_map(|(from, to)| before.wrote(from, to, now)).collect();
+        self.gaps += before.gaps;
+        self.ended += before.ended;
+        gaps
     }
 
     /// Something was written from `first` to `last`, as is known `now`. Returns the gap that ends with it.
@@ -64,7 +95,7 @@ impl Ledger {
         let gap = gap.filter(|gap| self.open || gap.end - gap.start > self.limit);
         if let Some(gap) = gap {
             self.gaps += u64::from(!self.open);
-            self.ended += gap.end - gap.start;
+            self.ended += (gap.end - self.counted.take().unwrap_or(gap.start).max(gap.start)).max(0);
             self.open = false;
         }
         self.last = self.last.max(Some(last));
@@ -81,10 +112,11 @@ impl Ledger {
         opens.then_some(last)
     }
 
-    /// Seconds of all gaps, the open one up to now.
-    pub(super) fn seconds(&self, now: Moment) -> f64 {
-        let open = self.open().map_or(0, |since| (now - since).max(0));
-        (self.ended + open) as f64 / 1000.0
+    /// Seconds of all gaps, the open one up to now; never less than before.
+    pub(super) fn seconds(&mut self, now: Moment) -> f64 {
+        let open = self.open().map_or(0, |since| (now - self.counted.unwrap_or(since).max(since)).max(0));
+        self.told = self.told.max(self.ended + open);
+        self.told as f64 / 1000.0
     }
 }
 
@@ -120,11 +152,29 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_that_was_open_before_a_restart_goes_on_and_is_not_told_again() {
+    fn a_gap_that_was_open_before_a_restart_goes_on_and_neither_it_nor_its_seconds_count_again() {
         let mut ledger = Ledger::new(20_000);
-        ledger.resume(-3_600_000, true);
-        assert_eq!((ledger.until(10_000), ledger.gaps, ledger.seconds(10_000)), (None, 1, 3610.0));
+        ledger.resume(Account { last: -3_600_000, open: Some(-10_000) });
+        assert_eq!((ledger.until(10_000), ledger.gaps, ledger.seconds(10_000)), (None, 0, 20.0));
         assert_eq!(ledger.wrote(30_000, 30_000, 30_000), Some(Gap { start: -3_600_000, end: 30_000 }));
+        assert_eq!((ledger.gaps, ledger.seconds(90_000)), (0, 40.0));
+    }
+
+    #[test]
+    fn an_account_that_comes_late_tells_what_was_before_the_first_write() {
+        let account = Account { last: -500_000, open: None };
+        let writes = vec![(-490_000, -400_000), (70_000, 80_000)];
+        let off = Gap { start: -400_000, end: 15_000 };
+        let mut ledger = Ledger::new(20_000);
+        ledger.wrote(15_000, 80_000, 80_000);
+        assert_eq!(ledger.before(account, writes, 15_000, 80_000), [off]);
+        assert_eq!((ledger.gaps, ledger.seconds(80_000), ledger.last()), (1, 415.0, Some(80_000)));
+        let mut idle = Ledger::new(20_000);
+        idle.until(10_000);
+        idle.until(40_000);
+        idle.resume(account);
+        assert_eq!(idle.wrote(-490_000, -400_000, 50_000), None);
+        assert_eq!((idle.open(), idle.gaps, idle.seconds(50_000)), (Some(-400_000), 1, 450.0));
     }
 
     #[test]
@@ -146,6 +196,9 @@ mod tests {
         assert_eq!(ledger.wrote(45_000, 58_000, 90_000), None, "the last segment went on for eight seconds");
         assert_eq!((ledger.open(), ledger.gaps, ledger.seconds(90_000)), (Some(58_000), 1, 32.0));
         assert_eq!(ledger.wrote(58_500, 90_000, 91_000), Some(Gap { start: 58_000, end: 58_000 }));
-        assert_eq!((ledger.open(), ledger.seconds(91_000)), (None, 0.0));
+        assert_eq!((ledger.open(), ledger.seconds(91_000)), (None, 32.0), "a counter does not go back");
+        ledger.until(140_000);
+        assert_eq!(ledger.wrote(141_000, 141_000, 141_000), Some(Gap { start: 90_000, end: 141_000 }));
+        assert_eq!(ledger.seconds(141_000), 51.0, "in the end it is right");
     }
 }

@@ -27,13 +27,13 @@ static GAPS: Desc<1> = Desc::counter(
     "recording_gaps_total",
     Unit::Count,
     C,
-    "Gaps of the recording, the open one included; also those that were found out after a restart, from the dates of files",
+    "Gaps of the recording that began since the start, the open one included; also those that were found out after it, from the dates of files",
 );
 static GAP_SECONDS: Desc<1> = Desc::counter(
     "recording_gap_seconds_total",
     Unit::Seconds,
     C,
-    "Length of all gaps, each from the last write before it to the first after it; an open one grows",
+    "Length of all gaps, each from the last write before it to the first after it; an open one grows, and counts on from where it was told before a restart",
 );
 static NEWEST_AGE: Desc<1> = Desc::gauge(
     "recording_newest_segment_age_seconds",
@@ -46,6 +46,12 @@ static SEGMENTS: Desc<2> = Desc::counter(
     Unit::Count,
     ["camera_id", "verdict"],
     "Segments done since the start, by what their headers tell: whole; empty - no byte or no media; truncated - the end is missing; unindexed - an MP4 without its index, which cannot be played; foreign - not what its name says; unjudged - cannot be read or does not say where it ends",
+);
+static BROKEN: Desc<1> = Desc::gauge(
+    "recording_broken_segments_in_a_row",
+    Unit::Count,
+    C,
+    "Newest segments that are empty, truncated, unindexed or foreign, up to the last whole one; absent until one is done",
 );
 static MISNAMED: Desc<1> = Desc::counter(
     "recording_misnamed_files_total",
@@ -147,6 +153,7 @@ pub static FAMILIES: &[Family] = &[
     GAP_SECONDS.family(),
     NEWEST_AGE.family(),
     SEGMENTS.family(),
+    BROKEN.family(),
     MISNAMED.family(),
     BYTES.family(),
     BITRATE.family(),
@@ -178,6 +185,7 @@ pub(super) struct Sheet {
     pub(super) newest_age: Series,
     /// By place in [`Verdict::ALL`].
     pub(super) segments: Vec<(Series, u64)>,
+    pub(super) broken: (Series, u64),
     pub(super) misnamed: (Series, u64),
     pub(super) bytes: (Series, u64),
     pub(super) bitrate: Series,
@@ -209,6 +217,7 @@ impl Sheet {
             gap_seconds: kit.own(&GAP_SECONDS, [id]),
             newest_age: kit.read(&NEWEST_AGE, [id], HOLD),
             segments: Verdict::ALL.iter().map(|v| (kit.own(&SEGMENTS, [id, v.label()]), 0)).collect(),
+            broken: (kit.own(&BROKEN, [id]), 0),
             misnamed: (kit.own(&MISNAMED, [id]), 0),
             bytes: (kit.own(&BYTES, [id]), 0),
             bitrate: kit.read(&BITRATE, [id], HOLD),
@@ -234,6 +243,6 @@ impl Sheet {
     pub(super) fn gauges(&self) -> impl Iterator<Item = Series> + '_ {
         let volume = self.expected.into_iter().chain([self.read_only, self.size, self.free]);
         let now = [self.gap_open, self.newest_age, self.bitrate, self.duration, self.oldest_age, self.reachable];
-        now.into_iter().chain([self.watched]).chain(self.clocks).chain(volume)
+        now.into_iter().chain([self.watched, self.broken.0]).chain(self.clocks).chain(volume)
     }
 }

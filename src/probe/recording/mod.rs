@@ -4,6 +4,7 @@
 //! The newest segment is followed by what its directories tell ([`trail`]), the oldest by asking after it now and then
 //! ([`past`]); what it comes to is a ledger of gaps ([`gaps`]). Why there is a gap is not known here: the rules join it.
 
+mod descent;
 mod gaps;
 mod metrics;
 mod panels;

@@ -2,7 +2,7 @@
 //! say what happened while nobody looked. Both walk directories, the first seldom, the second once.
 
 use super::gaps::Moment;
-use super::pattern::{Clock, Date, Pattern};
+use super::pattern::{Clock, Date, Key, Order, Pattern};
 use super::trail::moment;
 use crate::base::clock::{Boot, Now, Wall};
 use crate::world::folders::Folders;
@@ -15,16 +15,23 @@ use std::time::Duration;
 const EVERY: Duration = Duration::from_secs(60);
 /// Oldest segments that are known by name. When they are gone, the oldest directory is listed again.
 const KNOWN: usize = 256;
-/// Directories that are gone through for them.
-const VISITS: usize = 32;
+/// Directories that are gone through for them at a time; where it ended, the next time goes on.
+const VISITS: usize = 1024;
 /// Segments and directories that are gone through to find out what happened since a given time: a day of ten seconds each.
 const SINCE: usize = 10_000;
 const SINCE_VISITS: usize = 64;
+/// Segments in a row that are too old, behind which no younger one is looked for; and where the clock was set back lately,
+/// so that an hour of names came twice, of four seconds each.
+const OLDER: usize = 1;
+const OLDER_TWICE: usize = 1024;
+const TWICE: i64 = 3 * 3_600_000;
 
 /// The oldest segments.
 #[derive(Debug, Default)]
 pub(super) struct Past {
     front: VecDeque<(PathBuf, Date)>,
+    /// Directories before this were empty: a purge that leaves them behind is not gone through again and again.
+    from: Order,
     asked: Option<Boot>,
 }
 
@@ -35,6 +42,13 @@ pub(super) struct Oldest {
     pub(super) began: Option<Wall>,
     /// Oldest segments that went away since the last time.
     pub(super) purged: u64,
+}
+
+/// The wall time that a name says which was given at `made`. Of an hour that comes twice, that tells which.
+pub(super) fn wall_at(date: &Date, made: Wall, utc: bool, folders: &dyn Folders) -> Option<Wall> {
+    let (clock, seconds) = date.seconds()?;
+    let east = if clock == Clock::Civil && !utc { folders.east(made) } else { 0 };
+    Some(Wall::from_millis(seconds.checked_sub(east)?.checked_mul(1000)?))
 }
 
 /// The wall time that a name says.
@@ -59,11 +73,11 @@ impl Past {
         let mut purged = 0;
         loop {
             if self.front.is_empty() {
-                let mut visits = VISITS;
-                let _unreadable =
-                    earliest(folders, pattern, &pattern.base, Date::default(), 0, &mut visits, &mut self.front);
-                let (path, date) = self.front.front()?;
-                return Some(Oldest { began: began(path, date, utc, folders), purged });
+                let mut search = Search { folders, pattern, visits: VISITS, at: Order::new(), found: &mut self.front };
+                let _unreadable = search.down(&pattern.base, &self.from);
+                self.from = search.at;
+                let began = self.front.front().and_then(|(path, date)| began(path, date, utc, folders));
+                return Some(Oldest { began, purged });
             }
             match self.front.front().map(|(path, date)| (folders.stat(path), began(path, date, utc, folders))) {
                 Some((Err(error), _)) if error.kind() == io::ErrorKind::NotFound => {
@@ -86,35 +100,45 @@ fn began(path: &Path, date: &Date, utc: bool, folders: &dyn Folders) -> Option<W
     wall(date, utc, folders).or_else(|| folders.stat(path).ok().map(|stat| stat.modified))
 }
 
-/// The oldest segments of the oldest directory that holds some. True when found, or when enough was gone through.
-fn earliest(
-    folders: &dyn Folders,
-    pattern: &Pattern,
-    directory: &Path,
-    date: Date,
-    level: usize,
-    visits: &mut usize,
-    found: &mut VecDeque<(PathBuf, Date)>,
-) -> io::Result<bool> {
-    let entries = folders.list(directory)?;
-    *visits = visits.saturating_sub(1);
-    if level == pattern.depth() {
-        let segments = entries.iter().filter(|entry| !entry.directory);
-        let mut keys: Vec<_> = segments.filter_map(|entry| pattern.segment(&entry.name, &date)).collect();
-        keys.sort();
-        found.extend(keys.into_iter().take(KNOWN).map(|(date, name)| (directory.join(name), date)));
-        return Ok(!found.is_empty() || *visits == 0);
-    }
-    let below = entries.iter().filter(|entry| entry.directory);
-    let mut keys: Vec<_> = below.filter_map(|entry| pattern.directory(level, &entry.name, &date)).collect();
-    keys.sort();
-    for (date, name) in keys {
-        // One that is purged meanwhile holds nothing.
-        if earliest(folders, pattern, &directory.join(name), date, level + 1, visits, found).unwrap_or(false) {
-            return Ok(true);
+/// The way to the oldest segments of the oldest directory that holds some.
+struct Search<'a> {
+    folders: &'a dyn Folders,
+    pattern: &'a Pattern,
+    visits: usize,
+    /// Where it is, and in the end where the next one begins.
+    at: Order,
+    found: &'a mut VecDeque<(PathBuf, Date)>,
+}
+
+impl Search<'_> {
+    /// Goes on at `from`. True when found, or when enough was gone through.
+    fn down(&mut self, directory: &Path, from: &[Key]) -> io::Result<bool> {
+        let (level, date) = (self.at.len(), self.at.last().map_or(Date::default(), |key| key.0));
+        let entries = self.folders.list(directory)?;
+        self.visits = self.visits.saturating_sub(1);
+        if level == self.pattern.depth() {
+            let segments = entries.iter().filter(|entry| !entry.directory);
+            let mut keys: Vec<_> = segments.filter_map(|entry| self.pattern.segment(&entry.name, &date)).collect();
+            keys.sort();
+            self.found.extend(keys.into_iter().take(KNOWN).map(|(date, name)| (directory.join(name), date)));
+            return Ok(!self.found.is_empty() || self.visits == 0);
         }
+        let below = entries.iter().filter(|entry| entry.directory);
+        let mut keys: Vec<_> = below.filter_map(|entry| self.pattern.directory(level, &entry.name, &date)).collect();
+        keys.retain(|key| from.first().is_none_or(|from| key >= from));
+        keys.sort();
+        for key in keys {
+            let path = directory.join(&key.1);
+            let from = if from.first() == Some(&key) { &from[1..] } else { &[] };
+            self.at.push(key);
+            // One that is purged meanwhile holds nothing.
+            if self.down(&path, from).unwrap_or(false) {
+                return Ok(true);
+            }
+            self.at.pop();
+        }
+        Ok(self.visits == 0)
     }
-    Ok(*visits == 0)
 }
 
 /// When each segment was written that was written after `since`, from its first to its last byte, as far as the dates of
@@ -126,7 +150,11 @@ pub(super) fn since(
     since: Wall,
     now: &Now,
 ) -> Option<Vec<(Moment, Moment)>> {
-    let mut walk = Walk { folders, pattern, utc, since, now, visits: SINCE_VISITS, spans: Vec::new() };
+    let before = Wall::from_millis(now.wall.as_millis() - TWICE);
+    let twice = !utc && folders.east(now.wall) < folders.east(before.min(since));
+    let patience = if twice { OLDER_TWICE } else { OLDER };
+    let mut walk =
+        Walk { folders, pattern, utc, since, now, patience, older: 0, visits: SINCE_VISITS, spans: Vec::new() };
     walk.below(&pattern.base, Date::default(), 0)?;
     walk.spans.sort_unstable();
     Some(walk.spans)
@@ -138,6 +166,9 @@ struct Walk<'a> {
     utc: bool,
     since: Wall,
     now: &'a Now,
+    patience: usize,
+    /// Too old ones in a row.
+    older: usize,
     visits: usize,
     spans: Vec<(Moment, Moment)>,
 }
@@ -168,8 +199,10 @@ impl Walk<'_> {
     fn segment(&mut self, path: &Path, date: &Date) -> Option<bool> {
         let Ok(stat) = self.folders.stat(path) else { return Some(false) };
         if stat.modified < self.since {
-            return Some(true);
+            self.older += 1;
+            return Some(self.older >= self.patience);
         }
+        self.older = 0;
         if self.spans.len() >= SINCE {
             return None;
         }

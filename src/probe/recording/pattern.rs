@@ -183,6 +183,9 @@ fn fit(tokens: &[Token], name: &str, date: Date, tries: &mut u32) -> Option<Date
 /// What a directory or a segment is sorted by: its date so far, then its name.
 pub(super) type Key = (Date, String);
 
+/// Keys from the base down: how segments of one recording are ordered.
+pub(super) type Order = Vec<Key>;
+
 /// Where the segments of one camera lie.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Pattern {
@@ -238,16 +241,11 @@ impl Pattern {
         self.levels.len()
     }
 
-    /// How deep below the base a directory lies.
-    pub(super) fn level_of(&self, directory: &Path) -> Option<usize> {
-        let below = directory.strip_prefix(&self.base).ok()?.components().count();
-        (below <= self.depth()).then_some(below)
-    }
-
     /// The key of a directory of that level, counted from 0 in the base; `above` is the key of the one that it is in.
     pub(super) fn directory(&self, level: usize, name: &str, above: &Date) -> Option<Key> {
         let date = self.levels.get(level)?.fits(name, above)?;
-        (!name.starts_with('.')).then(|| (date, name.to_owned()))
+        // The root's own, on every ext file system, where a part is `*`.
+        (!name.starts_with('.') && name != "lost+found").then(|| (date, name.to_owned()))
     }
 
     /// The key of a segment.
@@ -259,14 +257,15 @@ impl Pattern {
         (!name.starts_with('.')).then(|| (date, name.to_owned()))
     }
 
-    /// The date that the directories down to this one say.
-    pub(super) fn date_of(&self, directory: &Path) -> Option<Date> {
+    /// The keys of the directories down to this one; `None` for one that does not fit.
+    pub(super) fn order_of(&self, directory: &Path) -> Option<Order> {
         let below = directory.strip_prefix(&self.base).ok()?;
-        let mut date = Date::default();
+        let mut order = Order::new();
         for (level, name) in below.iter().enumerate() {
-            date = self.directory(level, name.to_str()?, &date)?.0;
+            let date = order.last().map_or(Date::default(), |key: &Key| key.0);
+            order.push(self.directory(level, name.to_str()?, &date)?);
         }
-        Some(date)
+        Some(order)
     }
 }
 
@@ -281,7 +280,7 @@ mod tests {
     /// The seconds that a path below `/r` says.
     fn seconds(text: &str, path: &str) -> Option<(Clock, i64)> {
         let (pattern, path) = (pattern(text), Path::new(path));
-        let date = pattern.date_of(path.parent()?)?;
+        let date = pattern.order_of(path.parent()?)?.last().map_or(Date::default(), |key| key.0);
         pattern.segment(path.file_name()?.to_str()?, &date)?.0.seconds()
     }
 
@@ -289,8 +288,12 @@ mod tests {
     fn the_fixed_part_is_the_base_and_the_rest_is_matched() {
         let p = pattern("/var/rec/yard/%Y-%m-%d/%H/*.mp4");
         assert_eq!((p.base.to_str(), p.depth()), (Some("/var/rec/yard"), 2));
-        assert_eq!(p.level_of(Path::new("/var/rec/yard/2026-01-02")), Some(1));
-        assert_eq!(p.level_of(Path::new("/var/rec/gate")), None);
+        let level = |directory: &str| p.order_of(Path::new(directory)).map(|order| order.len());
+        assert_eq!(
+            ["", "/2026-01-02", "/2026-01-02/07"].map(|d| level(&format!("/var/rec/yard{d}"))),
+            [0, 1, 2].map(Some)
+        );
+        assert_eq!(["/var/rec/gate", "/var/rec/yard/x", "/var/rec/yard/2026-01-02/07/x"].map(level), [None; 3]);
         assert!(p.directory(0, "2026-01-02", &Date::default()).is_some());
         for wrong in ["2026-1-02", "2026-01-02x", "lost+found", "x2026-01-02"] {
             assert!(p.directory(0, wrong, &Date::default()).is_none(), "{wrong}");

@@ -1,8 +1,8 @@
 //! One segment, from its first byte to its verdict.
 
 use super::gaps::Moment;
-use super::pattern::Key;
-use super::trail::{Order, Sight, moment};
+use super::pattern::{Key, Order};
+use super::trail::{Sight, moment};
 use crate::base::clock::{Boot, Now, Wall};
 use crate::wire::container::{Container, Verdict, judge};
 use crate::world::folders::{Folders, Stat};
@@ -19,6 +19,8 @@ pub(super) struct Segment {
     pub(super) last: Option<Moment>,
     /// The date of the last write, by the file system.
     pub(super) modified: Option<Wall>,
+    /// Which file it is, under whatever name: device, inode, and birth where there is one.
+    pub(super) file: Option<((u64, u64), Option<Wall>)>,
     /// Bytes.
     size: u64,
     /// When it was last seen to grow, or first seen.
@@ -51,6 +53,7 @@ impl Segment {
             born: None,
             last: None,
             modified: None,
+            file: None,
             size: 0,
             grew: None,
             closed: None,
@@ -63,11 +66,19 @@ impl Segment {
     pub(super) fn taken_up(&mut self, stat: &Stat, now: &Now, sight: &mut Sight) {
         let last = moment(now, stat.modified).min(now.boot.as_millis() as Moment);
         (self.size, self.modified, self.grew, self.last) = (stat.size, Some(stat.modified), Some(now.boot), Some(last));
+        self.file = Some((stat.identity, stat.born));
         sight.wrote(last, last);
+    }
+
+    /// It is the same file that was known by another name: what was counted of it is not counted again.
+    pub(super) fn renamed(&mut self, from: Segment) {
+        (self.born, self.last, self.modified) = (from.born.or(self.born), from.last, from.modified);
+        (self.size, self.file, self.grew, self.judged) = (from.size, from.file, from.grew, from.judged);
     }
 
     /// It was asked after; the last time at `since`. `held`: for how long a writer may hold back what it has.
     pub(super) fn seen(&mut self, stat: &Stat, since: Option<Boot>, held: Moment, now: &Now, sight: &mut Sight) {
+        self.file = Some((stat.identity, stat.born));
         let first = self.modified.is_none();
         if self.size == stat.size && self.modified == Some(stat.modified) {
             return;

@@ -2,36 +2,43 @@
 
 use crate::base::clock::{Now, Wall};
 
-/// `1 1767225600000 1 0`: version, and the fields below.
+/// `2 1767225600000 1 -`: version, and the fields below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Told {
     /// The last write.
     pub(super) until: Wall,
     /// Whether the wall clock was disciplined then.
     pub(super) trusted: bool,
-    /// Whether a gap was open since then.
-    pub(super) open: bool,
+    /// Where a gap was open since then: up to when its seconds were counted.
+    pub(super) open: Option<Wall>,
 }
 
 impl Told {
     pub(super) fn text(&self) -> String {
-        format!("1 {} {} {}", self.until.as_millis(), u8::from(self.trusted), u8::from(self.open))
+        let open = self.open.map_or("-".to_owned(), |counted| counted.as_millis().to_string());
+        format!("2 {} {} {open}", self.until.as_millis(), u8::from(self.trusted))
     }
 
     pub(super) fn parse(text: &str) -> Option<Told> {
         let [version, until, trusted, open] = text.split(' ').collect::<Vec<_>>().try_into().ok()?;
-        let flag = |text| match text {
-            "0" => Some(false),
-            "1" => Some(true),
-            _ => None,
+        let trusted = match trusted {
+            "0" => false,
+            "1" => true,
+            _ => return None,
         };
-        let until = Wall::from_millis(until.parse().ok()?);
-        (version == "1").then_some(Told { until, trusted: flag(trusted)?, open: flag(open)? })
+        let wall = |text: &str| text.parse().ok().map(Wall::from_millis);
+        let open = if open == "-" { None } else { Some(wall(open)?) };
+        (version == "2").then_some(Told { until: wall(until)?, trusted, open })
     }
 
     /// Whether it can be compared with the clock of today: a box that woke up in 1970 has seen no gap of fifty years.
     pub(super) fn holds(&self, now: &Now) -> bool {
         self.trusted == now.trusted && self.until <= now.wall
+    }
+
+    /// Whether it will be comparable once the clock is disciplined, as it mostly is not yet right after a boot.
+    pub(super) fn waits(&self, now: &Now) -> bool {
+        self.trusted && !now.trusted
     }
 }
 
@@ -41,10 +48,14 @@ mod tests {
 
     #[test]
     fn what_is_remembered_reads_back_and_nothing_else_does() {
-        let told = Told { until: Wall::from_millis(1_767_225_600_000), trusted: true, open: false };
-        assert_eq!(told.text(), "1 1767225600000 1 0");
-        assert_eq!(Told::parse(&told.text()), Some(told));
-        for wrong in ["", "2 1 1 1", "1 x 1 1", "1 1 2 1", "1 1 1", "1 1 1 1 1"] {
+        let told = Told { until: Wall::from_millis(1_767_225_600_000), trusted: true, open: None };
+        assert_eq!(told.text(), "2 1767225600000 1 -");
+        let open = Told { open: Some(Wall::from_millis(1_767_225_630_000)), ..told };
+        assert_eq!(open.text(), "2 1767225600000 1 1767225630000");
+        for told in [told, open] {
+            assert_eq!(Told::parse(&told.text()), Some(told));
+        }
+        for wrong in ["", "1 1 1 -", "2 x 1 -", "2 1 2 -", "2 1 1", "2 1 1 - 1", "2 1 1 x"] {
             assert_eq!(Told::parse(wrong), None, "{wrong}");
         }
     }

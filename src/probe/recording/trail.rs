@@ -2,29 +2,33 @@
 //! from asking after the one file that is being written. A directory is listed when the trail is taken up, when a new one
 //! begins, and when nothing has moved for a while, so that a missed event costs seconds and no false alarm.
 
+use super::descent::{Descent, Found};
 use super::gaps::Moment;
-use super::pattern::{Date, Key, Pattern};
+use super::pattern::{Date, Key, Order, Pattern};
 use super::segment::{Done, Segment};
 use crate::base::clock::{Boot, Now, Wall};
 use crate::metric::report::NoData;
 use crate::wire::container::Container;
-use crate::world::folders::{Event, Folders, Unwatched, Watch, What, reason};
-use std::collections::HashMap;
+use crate::world::folders::{Event, Folders, Stat, Unwatched, Watch, What, reason};
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// A segment that a newer one has followed for so long is judged, where its closing was not told: FFmpeg writes the index
-/// of an MP4 after it has begun the next.
+/// A segment that a newer one has followed for so long is judged, where closings are not told: FFmpeg writes the index of
+/// an MP4 after it has begun the next. Where they are told, one that is never closed is judged after the second time.
 const SETTLED: Duration = Duration::from_secs(2);
+const ABANDONED: Duration = Duration::from_secs(60);
 /// Without growth for so long, something may have been missed: the directories are listed.
 const IDLE: Duration = Duration::from_secs(5);
 /// The directories are listed at most so often for that reason.
 const RELIST: Duration = Duration::from_secs(10);
-/// Directories that are gone through, newest first, for one that holds segments.
-const VISITS: usize = 8;
 /// Segments that wait for their verdict, and that a listing takes in at most.
 const CLOSING: usize = 64;
+/// Files that a listing asks after at most: those of an hour in pieces of four seconds.
+const ASKED: usize = 1024;
+/// Directories that were made lately and are gone through whatever their names say.
+const MADE: usize = 4;
 
 /// What one look found.
 #[derive(Debug, Default)]
@@ -39,6 +43,8 @@ pub(super) struct Sight {
     pub(super) misnamed: u64,
     /// The newest segment went away and nothing took its place.
     pub(super) vanished: bool,
+    /// The base is another directory than before, so other files lie behind as well.
+    pub(super) moved: bool,
     /// Names of new segments: what they say of the time, and when they were made.
     pub(super) named: Vec<(Date, Wall)>,
     /// By how much the clock of the file system is ahead of ours, in ms, where a write was just seen.
@@ -60,19 +66,12 @@ pub(super) struct Trail {
     /// One that was the newest and is not there any more.
     lost: Option<Order>,
     closing: Vec<Segment>,
+    /// Directories that were made since the newest segment was: a recorder whose clock is wrong makes them where nobody
+    /// would look.
+    made: VecDeque<PathBuf>,
     listed: Option<Boot>,
     looked: Option<Boot>,
 }
-
-/// A segment that a listing found.
-struct Found {
-    path: PathBuf,
-    key: Key,
-    order: Order,
-}
-
-/// Keys from the base down: how segments of one recording are ordered.
-pub(super) type Order = Vec<Key>;
 
 /// On the clock of the boot, by today's relation of the two.
 pub(super) fn moment(now: &Now, wall: Wall) -> Moment {
@@ -90,6 +89,7 @@ impl Trail {
             newest: None,
             lost: None,
             closing: Vec::new(),
+            made: VecDeque::new(),
             listed: None,
             looked: None,
         }
@@ -112,7 +112,7 @@ impl Trail {
         if self.identity.replace(base).is_some_and(|before| before != base) {
             // Mounted over, mounted away, or made anew: other files under the same names.
             self.lose();
-            self.identity = Some(base);
+            (self.identity, sight.moved) = (Some(base), true);
         }
         let patience = if self.unwatched.is_some() { Duration::from_secs(1) } else { RELIST };
         let mut list = self.lost.is_some() || self.newest.is_none() && self.due(now, patience);
@@ -121,7 +121,12 @@ impl Trail {
         }
         list |= self.stale(folders, now);
         if list {
-            self.list(folders, pattern, now, &mut sight).map_err(|error| reason(&error))?;
+            let listed = self.list(folders, pattern, now, &mut sight);
+            listed.map_err(|error| {
+                // At once again, so that it is told until it is over.
+                self.listed = None;
+                reason(&error)
+            })?;
         }
         self.follow(folders, now, &mut sight);
         self.settle(folders, now, &mut sight);
@@ -133,6 +138,7 @@ impl Trail {
         self.watches.clear();
         (self.identity, self.newest, self.lost, self.changed, self.listed) = (None, None, None, None, None);
         self.closing.clear();
+        self.made.clear();
     }
 
     fn due(&self, now: &Now, every: Duration) -> bool {
@@ -155,11 +161,15 @@ impl Trail {
 
     /// True when the directories must be listed anew.
     fn on(&mut self, event: Event, directory: &Path, pattern: &Pattern, sight: &mut Sight) -> bool {
-        let (Some(level), Some(above)) = (pattern.level_of(directory), pattern.date_of(directory)) else {
-            return false;
-        };
+        let Some(order) = pattern.order_of(directory) else { return false };
+        let (level, above) = (order.len(), order.last().map_or(Date::default(), |key| key.0));
         if event.what == What::Gone || event.directory {
-            return pattern.directory(level, &event.name, &above).is_some();
+            let fits = pattern.directory(level, &event.name, &above).is_some();
+            if fits && event.what != What::Gone {
+                self.made.truncate(MADE - 1);
+                self.made.push_front(directory.join(&event.name));
+            }
+            return fits;
         }
         if level < pattern.depth() {
             return false;
@@ -176,13 +186,16 @@ impl Trail {
             // One that began before us is not ours to judge.
             (_, Some(_)) | (What::Closed, None) => {}
             (what, None) => {
-                let order = order(directory, key.clone(), pattern);
+                let order = order.into_iter().chain([key.clone()]).collect();
                 let mut segment = Segment::new(path, key, order);
                 match what {
-                    What::Created => segment.born = Some(moment(&event.at, event.at.wall)),
+                    What::Created => {
+                        segment.born = Some(moment(&event.at, event.at.wall));
+                        sight.named.push((segment.key.0, event.at.wall));
+                    }
+                    // It is named by its beginning, which was some time ago.
                     _ => segment.closed = Some(event.at),
                 }
-                sight.named.push((segment.key.0, event.at.wall));
                 // Made just now, so it is the newest, whatever its name says: the recorder's clock may be wrong.
                 self.take(segment, &event.at);
             }
@@ -192,6 +205,7 @@ impl Trail {
 
     /// The newest, until the next one comes.
     fn take(&mut self, segment: Segment, now: &Now) {
+        self.made.retain(|directory| segment.path.starts_with(directory));
         if let Some(mut older) = self.newest.replace(segment)
             && self.closing.len() < CLOSING
         {
@@ -211,38 +225,41 @@ impl Trail {
     /// Goes down to the newest segments, and watches every directory on the way.
     fn list(&mut self, folders: &dyn Folders, pattern: &Pattern, now: &Now, sight: &mut Sight) -> io::Result<()> {
         self.listed = Some(now.boot);
-        self.unwatched = None;
-        let (after, written) = self.newest.as_ref().map(|newest| (newest.order.clone(), newest.modified)).unzip();
-        let mut before = std::mem::take(&mut self.watches);
-        let (mut found, mut visits) = (Vec::new(), VISITS);
-        self.descend(
-            folders,
-            pattern,
-            &pattern.base,
-            &Order::new(),
-            after.as_ref(),
-            &mut before,
-            &mut visits,
-            &mut found,
-        )?;
+        let after = self.newest.as_ref().map(|newest| newest.order.clone());
+        let mut descent = Descent::new(folders, pattern, after.as_ref(), std::mem::take(&mut self.watches));
+        let mut outcome = descent.all();
+        for directory in &self.made {
+            outcome = outcome.and_then(|()| descent.also(directory, None));
+        }
+        // However many empty directories lie before it.
+        if let Some(directory) = self.newest.as_ref().and_then(|newest| newest.path.parent()) {
+            outcome = outcome.and_then(|()| descent.also(directory, after.as_ref()));
+        }
+        let Descent { watches, unwatched, mut found, .. } = descent;
+        (self.watches, self.unwatched) = (watches, unwatched);
+        outcome?;
         found.sort_by(|a, b| a.order.cmp(&b.order));
         // What was there before us is history, but for the one that is being written.
-        let most = if after.is_none() { 1 } else { CLOSING };
+        let most = if after.is_none() { 1 } else { ASKED };
         found.drain(..found.len().saturating_sub(most));
         if let Some(lost) = self.lost.take() {
             sight.vanished = found.last().is_none_or(|found| found.order < lost);
         }
-        let newest = found.last().map(|found| &found.path).or(self.newest.as_ref().map(|newest| &newest.path));
+        let written = self.newest.as_ref().and_then(|newest| newest.modified);
+        let known = |path: &Path| self.newest.iter().chain(&self.closing).any(|segment| segment.path == *path);
+        // Of some only the name is newer.
+        let newer = |stat: &Stat| !stat.directory && written.is_none_or(|written| stat.modified >= written);
+        let asked = |found: Found| folders.stat(&found.path).ok().filter(newer).map(|stat| (found, stat));
+        let mut fresh: Vec<_> = found.into_iter().filter(|found| !known(&found.path)).filter_map(asked).collect();
+        if fresh.is_empty() && self.stands(now) {
+            fresh = self.behind(folders, pattern)?;
+        }
+        fresh.drain(..fresh.len().saturating_sub(CLOSING));
+        let newest = fresh.last().map(|(found, _)| &found.path).or(self.newest.as_ref().map(|newest| &newest.path));
         if let Some(directory) = newest.and_then(|newest| newest.parent()) {
             self.changed = folders.stat(directory).ok().map(|directory| directory.modified);
         }
-        for Found { path, key, order } in found {
-            let known = self.newest.iter().chain(&self.closing).any(|segment| segment.path == path);
-            let Some(stat) = folders.stat(&path).ok().filter(|stat| !known && !stat.directory) else { continue };
-            if written.flatten().is_some_and(|written| stat.modified < written) {
-                // Only its name is newer.
-                continue;
-            }
+        for (Found { path, key, order }, stat) in fresh {
             let mut segment = Segment::new(path, key, order);
             segment.born = stat.born.map(|born| moment(now, born));
             if after.is_none() {
@@ -255,57 +272,48 @@ impl Trail {
         Ok(())
     }
 
-    /// Finds segments from the newest down, to the first directory that holds one which is not after `after`.
-    /// Returns true when that was found.
-    #[allow(clippy::too_many_arguments)] // one walk, and what it carries along
-    fn descend(
-        &mut self,
-        folders: &dyn Folders,
-        pattern: &Pattern,
-        directory: &Path,
-        order: &Order,
-        after: Option<&Order>,
-        before: &mut HashMap<PathBuf, Watch>,
-        visits: &mut usize,
-        found: &mut Vec<Found>,
-    ) -> io::Result<bool> {
-        // First the watch and then the list, so that nothing can come between them.
-        match before.remove(directory).map_or_else(|| folders.watch(directory), Ok) {
-            Ok(watch) => drop(self.watches.insert(directory.to_owned(), watch)),
-            Err(why) => self.unwatched = Some(why),
-        }
-        let (level, date) = (order.len(), order.last().map_or(Date::default(), |key| key.0));
-        let entries = folders.list(directory)?;
-        if level == pattern.depth() {
-            *visits = visits.saturating_sub(1);
-            let mut end = false;
-            for entry in entries.into_iter().filter(|entry| !entry.directory) {
-                let Some(key) = pattern.segment(&entry.name, &date) else { continue };
-                let order: Order = order.iter().cloned().chain([key.clone()]).collect();
-                end |= after.is_none_or(|after| order <= *after);
-                if after.is_none_or(|after| order > *after) {
-                    found.push(Found { path: directory.join(entry.name), key, order });
-                }
-            }
-            return Ok(end || *visits == 0);
-        }
-        let below = entries.into_iter().filter(|entry| entry.directory);
-        let mut below: Vec<_> = below.filter_map(|entry| pattern.directory(level, &entry.name, &date)).collect();
-        below.sort_by(|a, b| b.cmp(a));
-        for key in below {
+    /// The newest has not grown for half of the time that it may stand still.
+    fn stands(&self, now: &Now) -> bool {
+        let patience = Duration::from_millis(u64::try_from(self.held / 2).unwrap_or(0));
+        self.newest.as_ref().and_then(|newest| newest.grew).is_some_and(|grew| now.boot.since(grew) >= patience)
+    }
+
+    /// Segments beside the newest that are older by name and newer by date: of the hour that comes twice in autumn, of a
+    /// recorder whose clock was set, or under names that are used again.
+    fn behind(&self, folders: &dyn Folders, pattern: &Pattern) -> io::Result<Vec<(Found, Stat)>> {
+        let Some((newest, written)) = self.newest.as_ref().and_then(|newest| Some((newest, newest.modified?))) else {
+            return Ok(Vec::new());
+        };
+        let Some(directory) = newest.path.parent() else { return Ok(Vec::new()) };
+        // Not one that only got its index after the newest had begun.
+        let since = Wall::from_millis(written.as_millis() + self.held / 2);
+        let above = pattern.order_of(directory).unwrap_or_default();
+        let date = above.last().map_or(Date::default(), |key| key.0);
+        let names = folders.list(directory)?.into_iter().filter(|entry| !entry.directory);
+        let mut keys: Vec<Key> = names.filter_map(|entry| pattern.segment(&entry.name, &date)).collect();
+        keys.retain(|key| newest.order.last().is_some_and(|newest| key < newest));
+        keys.sort();
+        keys.drain(..keys.len().saturating_sub(ASKED));
+        let asked = |key: Key| {
             let path = directory.join(&key.1);
-            let order: Order = order.iter().cloned().chain([key]).collect();
-            // One that goes away meanwhile holds nothing new.
-            if self.descend(folders, pattern, &path, &order, after, before, visits, found).unwrap_or(false) {
-                return Ok(true);
-            }
-        }
-        Ok(*visits == 0)
+            let stat = folders.stat(&path).ok().filter(|stat| stat.modified > since)?;
+            let order = above.iter().cloned().chain([key.clone()]).collect();
+            Some((Found { path, key, order }, stat))
+        };
+        let mut found: Vec<_> = keys.into_iter().filter_map(asked).collect();
+        found.sort_by_key(|(_, stat)| stat.modified);
+        Ok(found)
     }
 
     /// Asks after the newest segment, and those that were followed by it.
     fn follow(&mut self, folders: &dyn Folders, now: &Now, sight: &mut Sight) {
         let (since, held) = (self.looked, self.held);
+        let newest = self.newest.as_ref().map(|newest| (newest.file, folders.stat(&newest.path)));
+        if let Some((None, Ok(stat))) = &newest {
+            let same = |older: &Segment| older.file == Some((stat.identity, stat.born));
+            let before = self.closing.iter().position(same).map(|at| self.closing.remove(at));
+            self.newest.as_mut().zip(before).into_iter().for_each(|(newest, before)| newest.renamed(before));
+        }
         self.closing.retain_mut(|segment| match folders.stat(&segment.path) {
             Ok(stat) => {
                 segment.seen(&stat, since, held, now, sight);
@@ -313,8 +321,8 @@ impl Trail {
             }
             Err(error) => error.kind() != io::ErrorKind::NotFound,
         });
-        let Some(newest) = &mut self.newest else { return };
-        match folders.stat(&newest.path) {
+        let Some((newest, (_, stat))) = self.newest.as_mut().zip(newest) else { return };
+        match stat {
             Ok(stat) => newest.seen(&stat, since, held, now, sight),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.lost = self.newest.take().map(|newest| newest.order);
@@ -325,8 +333,9 @@ impl Trail {
 
     /// Judges the segments that are done.
     fn settle(&mut self, folders: &dyn Folders, now: &Now, sight: &mut Sight) {
+        let patience = if self.unwatched.is_some() { SETTLED } else { ABANDONED };
         self.closing.retain_mut(|segment| {
-            let followed = segment.followed.is_some_and(|at| now.boot.since(at) >= SETTLED);
+            let followed = segment.followed.is_some_and(|at| now.boot.since(at) >= patience);
             if (segment.closed.is_some() || followed) && !segment.judged {
                 sight.done.push(segment.judge(folders));
             }
@@ -336,15 +345,4 @@ impl Trail {
             sight.done.push(newest.judge(folders));
         }
     }
-}
-
-fn order(directory: &Path, key: Key, pattern: &Pattern) -> Order {
-    let (mut order, mut date) = (Order::new(), Date::default());
-    for (level, name) in directory.strip_prefix(&pattern.base).unwrap_or(directory).iter().enumerate() {
-        let key = name.to_str().and_then(|name| pattern.directory(level, name, &date));
-        date = key.as_ref().map_or(date, |key| key.0);
-        order.extend(key);
-    }
-    order.push(key);
-    order
 }

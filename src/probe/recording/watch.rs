@@ -1,6 +1,6 @@
 //! One recording under watch: looked at every other second, put together into a report.
 
-use super::gaps::{Gap, Ledger, Moment};
+use super::gaps::{Account, Gap, Ledger, Moment};
 use super::metrics::{REASONS, Sheet, VOLUME};
 use super::past::{self, Oldest, Past};
 use super::segment::Done;
@@ -27,6 +27,8 @@ const AGAIN: Duration = Duration::from_secs(10);
 /// How far the ledger was told is remembered when a gap begins or ends, and else so often, which is how much is gone
 /// through again after a restart. Each time costs a commit.
 const REMEMBER: Duration = Duration::from_secs(3600);
+/// While one is open: its seconds of so much may count twice over a restart.
+const REMEMBER_OPEN: Duration = Duration::from_secs(300);
 /// Whole buckets of a second that the write rate is taken over, and the one being filled.
 const RATE: usize = 31;
 
@@ -66,8 +68,10 @@ pub(super) struct Watch {
     sheet: Sheet,
     ledger: Ledger,
     eyes: Option<Eyes>,
-    /// From before the start, until the ledger took it up.
+    /// From before the start, until the ledger took it up, which may have to wait for a clock to compare it with.
     told: Option<Told>,
+    /// The first write since the start, while it waits.
+    first: Option<Moment>,
     remembered: Option<Boot>,
     rate: window::Window<u64, RATE>,
     /// The clocks of the newest segment, as [`Sheet::clocks`].
@@ -89,6 +93,7 @@ impl Watch {
             ledger: Ledger::new(plan.gap.as_millis() as Moment),
             eyes: None,
             told: kit.remembered().and_then(Told::parse),
+            first: None,
             remembered: None,
             rate: window::Window::new(Duration::from_secs(1)),
             clocks: [None; 2],
@@ -112,9 +117,12 @@ fn look(plan: &Plan, folders: &dyn Folders, clock: &Clock, mut eyes: Eyes) -> Se
                 Some(Since::Told(told)) => told.holds(&now).then_some(told.until),
                 None => None,
             };
+            if sight.moved {
+                eyes.past.forget();
+            }
             history = from.map(|from| past::since(folders, &plan.pattern, plan.utc, from, &now));
             ahead = sight.named.pop().and_then(|(date, made)| {
-                let named = past::wall(&date, plan.utc, folders)?;
+                let named = past::wall_at(&date, made, plan.utc, folders)?;
                 Some((named.as_millis() - made.as_millis()) as f64 / 1000.0)
             });
             oldest = eyes.past.look(folders, &plan.pattern, plan.utc, &now);
@@ -137,12 +145,12 @@ impl Poll for Watch {
     type Seen = Seen;
 
     fn look(&mut self) -> Box<dyn FnOnce() -> Seen + Send> {
-        let since = self.ledger.last().map(Since::Moment).or(self.told.map(Since::Told));
+        let since = self.told.map(Since::Told).or(self.ledger.last().map(Since::Moment));
         // A writer that holds back more would have a gap with each segment.
         let gap = self.plan.gap.as_millis() as Moment;
         let fresh = || Eyes { trail: Trail::new(gap), past: Past::default(), volume: None, since };
         let mut eyes = self.eyes.take().unwrap_or_else(fresh);
-        if self.blind {
+        if self.blind || self.told.is_some() {
             eyes.since = since;
         }
         let (plan, folders, clock) = (self.plan.clone(), self.folders.clone(), self.clock.clone());
@@ -150,13 +158,18 @@ impl Poll for Watch {
     }
 
     fn fold(&mut self, taken: Window, seen: Seen) -> Report {
-        let Seen { eyes, now, sight, history, ahead, oldest, volume } = seen;
+        let Seen { eyes, now, sight, mut history, ahead, oldest, volume } = seen;
         let mut report = Report::new(taken);
-        if let Some(told) = self.told.take().filter(|told| told.holds(&now)) {
-            self.ledger.resume(moment(&now, told.until), told.open);
+        let mut turned = self.take_up(&mut history, &now, &mut report);
+        turned |= self.recall(history, sight.as_ref().ok(), &now, &mut report);
+        let mut writes = sight.as_ref().ok().and_then(|sight| sight.writes);
+        if self.first.is_none() && sight.as_ref().is_ok_and(|sight| sight.grown > 0) {
+            self.first = writes.map(|(first, _)| first);
         }
-        let mut turned = self.recall(history, sight.as_ref().ok(), &now, &mut report);
-        let writes = sight.as_ref().ok().and_then(|sight| sight.writes);
+        if self.told.is_some() && self.first.is_none() {
+            // What was there before us is part of what is waited for.
+            writes = None;
+        }
         let at = now.boot.as_millis() as Moment;
         if let Some(gap) = writes.and_then(|(first, last)| self.ledger.wrote(first, last, at)) {
             report.note(gap_note(&gap, &now, "live"));
@@ -207,6 +220,25 @@ fn gap_note(gap: &Gap, now: &Now, seen: &'static str) -> Note {
 }
 
 impl Watch {
+    /// Takes up what is known from before the start, as soon as it can be compared. True when a gap was found in it.
+    fn take_up(&mut self, history: &mut Option<Option<Vec<(Moment, Moment)>>>, now: &Now, report: &mut Report) -> bool {
+        let Some(told) = self.told.take_if(|told| !told.waits(now)).filter(|told| told.holds(now)) else {
+            return false;
+        };
+        let open = told.open.map(|counted| moment(now, counted));
+        let account = Account { last: moment(now, told.until), open };
+        let Some(first) = self.first else {
+            self.ledger.resume(account);
+            return false;
+        };
+        let writes = history.take().flatten().unwrap_or_default();
+        let gaps = self.ledger.before(account, writes, first, now.boot.as_millis() as Moment);
+        for gap in &gaps {
+            report.note(gap_note(gap, now, "files"));
+        }
+        !gaps.is_empty()
+    }
+
     /// Takes up what the files tell of the time in which nobody looked. True when a gap was among it.
     fn recall(
         &mut self,
@@ -227,7 +259,7 @@ impl Watch {
             }
             // Nobody knows what happened meanwhile, so nothing is said of it.
             (Some(None), Some((_, last))) if self.ledger.open().is_none() => {
-                self.ledger.resume(last, false);
+                self.ledger.resume(Account { last, open: None });
                 false
             }
             _ => false,
@@ -235,9 +267,12 @@ impl Watch {
     }
 
     fn remember(&mut self, turned: bool, now: &Now, report: &mut Report) {
-        let due = self.remembered.is_none_or(|at| now.boot.since(at) >= REMEMBER);
-        let Some(last) = self.ledger.last().filter(|_| turned || due) else { return };
-        let told = Told { until: wall_of(now, last), trusted: now.trusted, open: self.ledger.open().is_some() };
+        let open = self.ledger.open().is_some();
+        let every = if open { REMEMBER_OPEN } else { REMEMBER };
+        let due = self.remembered.is_none_or(|at| now.boot.since(at) >= every);
+        // What is still waited for would be gone.
+        let Some(last) = self.ledger.last().filter(|_| (turned || due) && self.told.is_none()) else { return };
+        let told = Told { until: wall_of(now, last), trusted: now.trusted, open: open.then_some(now.wall) };
         report.remember(Some(told.text()));
         self.remembered = Some(now.boot);
     }
@@ -296,8 +331,8 @@ impl Watch {
     }
 
     fn withdraw(&mut self, why: NoData, report: &mut Report) {
-        self.clocks = [None; 2];
-        for series in [self.sheet.newest_age, self.sheet.bitrate, self.sheet.watched] {
+        (self.clocks, self.oldest) = ([None; 2], None);
+        for series in [self.sheet.newest_age, self.sheet.bitrate, self.sheet.watched, self.sheet.oldest_age] {
             report.reading(series, Err(why));
         }
     }
@@ -320,9 +355,11 @@ impl Watch {
     fn tell_volume(&self, volume: Result<Volume, NoData>, report: &mut Report) {
         let sheet = &self.sheet;
         let expected = volume.as_ref().map_err(|why| *why).and_then(|volume| match &self.plan.volume {
-            Some(Wanted::Uuid(uuid)) => {
-                volume.uuid.as_ref().map(|own| own.eq_ignore_ascii_case(uuid)).map_err(|why| *why)
-            }
+            Some(Wanted::Uuid(uuid)) => match &volume.uuid {
+                // No device is behind it (overlay, tmpfs, a share), so it is not the one.
+                Err(NoData::Unsupported) => Ok(false),
+                own => own.as_ref().map(|own| own.eq_ignore_ascii_case(uuid)).map_err(|why| *why),
+            },
             Some(Wanted::Source(source)) => Ok(volume.source == *source),
             None => Err(NoData::Unsupported),
         });
@@ -346,6 +383,12 @@ fn judged(sheet: &mut Sheet, done: &Done, report: &mut Report) {
     if let Some(place) = Verdict::ALL.iter().position(|verdict| *verdict == done.verdict) {
         sheet.segments[place].1 += 1;
     }
+    match done.verdict {
+        Verdict::Whole => sheet.broken.1 = 0,
+        Verdict::Unjudged => {}
+        _ => sheet.broken.1 += 1,
+    }
+    report.value(sheet.broken.0, sheet.broken.1 as f64);
     if let Some(seconds) = done.duration {
         report.value(sheet.duration, seconds);
     }

@@ -34,8 +34,11 @@ struct Tree {
     watches: HashMap<PathBuf, Vec<Feed>>,
     unwatchable: Option<Unwatched>,
     failing: Option<io::ErrorKind>,
+    denied: Option<PathBuf>,
     volume: Option<Volume>,
     east: i64,
+    /// From when on it is another.
+    change: Option<(Wall, i64)>,
     asked: Asked,
 }
 
@@ -55,7 +58,18 @@ impl Tree {
             let before = node.bytes.as_ref().map_or(&[][..], |all| all);
             node.bytes = Some(Arc::new([before, &bytes].concat()));
         }
+        if !there {
+            self.touch(path);
+        }
         !there
+    }
+
+    /// A name came or went in the directory above.
+    fn touch(&mut self, path: &Path) {
+        let wall = self.clock.now().wall;
+        if let Some(above) = path.parent().and_then(|above| self.nodes.get_mut(above)) {
+            above.modified = wall;
+        }
     }
 
     /// Tells whoever watches the directory of `path`.
@@ -94,8 +108,10 @@ impl Script {
             watches: HashMap::new(),
             unwatchable: None,
             failing: None,
+            denied: None,
             volume: None,
             east: 0,
+            change: None,
             asked: Asked::default(),
         })))
     }
@@ -136,6 +152,8 @@ impl Script {
         let mut tree = self.lock();
         let Some(node) = tree.nodes.remove(from.as_ref()) else { return };
         tree.nodes.insert(to.as_ref().to_owned(), node);
+        tree.touch(from.as_ref());
+        tree.touch(to.as_ref());
         tree.tell(What::Arrived, to.as_ref());
     }
 
@@ -143,6 +161,7 @@ impl Script {
     pub fn remove(&self, path: impl AsRef<Path>) {
         let mut tree = self.lock();
         tree.nodes.retain(|at, _| !at.starts_with(path.as_ref()));
+        tree.touch(path.as_ref());
         tree.end_watches(path.as_ref());
     }
 
@@ -174,12 +193,29 @@ impl Script {
         self.lock().failing = kind;
     }
 
+    /// What is in this directory may not be looked at.
+    pub fn deny(&self, directory: impl Into<PathBuf>) {
+        self.lock().denied = Some(directory.into());
+    }
+
     pub fn mount(&self, volume: Volume) {
         self.lock().volume = Some(volume);
     }
 
     pub fn zone(&self, east: i64) {
         self.lock().east = east;
+    }
+
+    /// The box booted anew: dates come from another clock, and nobody watches.
+    pub fn boot(&self, clock: Clock) {
+        let mut tree = self.lock();
+        tree.clock = clock;
+        tree.watches.clear();
+    }
+
+    /// The zone from `at` on.
+    pub fn zone_from(&self, at: Wall, east: i64) {
+        self.lock().change = Some((at, east));
     }
 
     pub fn asked(&self) -> Asked {
@@ -202,6 +238,9 @@ impl Folders for Script {
     fn list(&self, directory: &Path) -> io::Result<Vec<Entry>> {
         let mut tree = self.lock();
         tree.get(directory)?;
+        if tree.denied.as_deref() == Some(directory) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         let below = tree.nodes.range(directory.to_owned()..).take_while(|(path, _)| path.starts_with(directory));
         let here = below.filter(|(path, _)| path.parent() == Some(directory));
         let entry = |(path, node): (&PathBuf, &Node)| {
@@ -250,7 +289,8 @@ impl Folders for Script {
         tree.volume.clone().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    fn east(&self, _: Wall) -> i64 {
-        self.lock().east
+    fn east(&self, at: Wall) -> i64 {
+        let tree = self.lock();
+        tree.change.filter(|(from, _)| at >= *from).map_or(tree.east, |(_, east)| east)
     }
 }

@@ -93,7 +93,11 @@ pub struct FakeCamera {
 
 impl FakeCamera {
     pub fn start(fault: Fault) -> FakeCamera {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        FakeCamera::at("127.0.0.1:0", fault)
+    }
+    /// In the network namespace of the calling thread.
+    pub fn at(address: &str, fault: Fault) -> FakeCamera {
+        let listener = TcpListener::bind(address).unwrap();
         let port = listener.local_addr().unwrap().port();
         listener.set_nonblocking(true).unwrap();
         let notes = Arc::new(Notes::default());

@@ -17,10 +17,11 @@ fn a_gap_that_began_before_a_restart_goes_on_with_its_start() {
     rig.sim.advance(Duration::from_secs(100));
     let mut rig = again(rig, FLAT);
     rig.look();
-    assert_eq!((rig.value("recording_gap_open"), rig.gaps()), (1.0, (1.0, 131.0)));
+    // Of its 131 seconds 21 were counted when it opened, which was remembered.
+    assert_eq!((rig.value("recording_gap_open"), rig.gaps()), (1.0, (0.0, 110.0)));
     assert!(rig.notes.is_empty(), "it was told before: {:?}", rig.notes);
     rig.segments(1);
-    assert_eq!(rig.gaps(), (1.0, 131.0));
+    assert_eq!(rig.gaps(), (0.0, 110.0));
     assert_eq!(rig.notes.last().unwrap().1["seconds"], "131");
 }
 
@@ -67,6 +68,35 @@ fn a_box_that_was_off_has_a_gap_from_before_its_boot() {
     let mut rig = Rig::over(FLAT, sim, files, memory);
     rig.look();
     assert_eq!((rig.value("recording_gap_open"), rig.gaps()), (1.0, (1.0, 3601.0)));
+}
+
+#[test]
+fn a_box_whose_clock_is_disciplined_some_time_after_its_boot_finds_the_gap_then() {
+    for writes_at_once in [true, false] {
+        let mut rig = Rig::new(FLAT);
+        rig.segments(2);
+        let (memory, files) = (rig.memory.clone(), rig.folders.clone());
+        let wall = rig.sim.clock().now().wall;
+        let sim = Sim::new();
+        sim.step_wall(wall.as_millis() - sim.clock().now().wall.as_millis() + 3_600_000, false);
+        files.boot(sim.clock());
+        let mut rig = Rig::over(FLAT, sim, files, memory);
+        rig.look();
+        rig.pass(5);
+        if writes_at_once {
+            rig.segments(3);
+        } else {
+            rig.pass(30);
+        }
+        assert!(rig.gaps().1 < 60.0 && rig.memory.is_none(), "{:?}", rig.gaps());
+        rig.sim.step_wall(0, true);
+        rig.segments(1);
+        let (gaps, seconds) = rig.gaps();
+        let expected = if writes_at_once { 3606.0 } else { 3636.0 };
+        assert!(gaps == 1.0 && (seconds - expected).abs() <= 1.0, "{writes_at_once}: {gaps} {seconds} {:?}", rig.notes);
+        assert_eq!(rig.value("recording_gap_open"), 0.0);
+        assert!(rig.memory.is_some());
+    }
 }
 
 #[test]
