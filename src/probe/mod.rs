@@ -18,6 +18,7 @@ pub mod resource;
 pub mod scrape;
 pub mod stream;
 pub mod uplink;
+pub mod volume;
 
 use crate::base::clock::Clock;
 use crate::base::quit::Quit;
@@ -72,6 +73,7 @@ pub static KINDS: &[&Kind] = &[
     &scrape::KIND,
     &stream::KIND,
     &uplink::KIND,
+    &volume::KIND,
 ];
 
 /// Makes a session and opens its series.
