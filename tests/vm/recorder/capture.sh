@@ -105,6 +105,8 @@ everything() {
 	done <proc/1/mountinfo | sort -u
 	echo '== root/etc/os-release'
 	cat etc/os-release
+	# No files of text.
+	echo '== texts/'
 }
 
 everything | mask
