@@ -16,7 +16,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 /// Until something is on the page: a look, a tick, and a guest that shares two cores with others.
-const BOUND: Duration = Duration::from_secs(90);
+const BOUND: Duration = Duration::from_secs(120);
 /// In the encoder's command line and in its log.
 const CANARY: &str = "canary-pass";
 /// Says that the trees in the node probe's testdata are to be captured anew.
