@@ -73,6 +73,13 @@ fn the_package_has_our_version_and_installs_files_that_exist() {
 }
 
 #[test]
+fn the_group_that_may_ping_is_that_of_the_user() {
+    let user = text("buildroot/package/vedette/vedette.mk");
+    assert!(user.contains("\n\tvedette 790 vedette 790 "), "another number");
+    assert!(text("buildroot/package/vedette/60-vedette.conf").ends_with("\nnet.ipv4.ping_group_range = 790 790\n"));
+}
+
+#[test]
 fn the_licence_is_the_one_whose_hash_is_kept() {
     let hashes = text("buildroot/package/vedette/vedette.hash");
     let lines: Vec<Vec<_>> = hashes.lines().filter(|l| !l.starts_with('#')).map(|l| l.split("  ").collect()).collect();

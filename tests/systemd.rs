@@ -64,19 +64,58 @@ fn the_unit_holds_no_capability_and_keeps_what_is_not_flushed_over_a_restart() {
 }
 
 #[test]
-fn the_drop_in_for_gstreamer_encoders_is_taken_whole() {
+fn drop_ins_are_taken_whole() {
+    for name in ["gstreamer-encoder.conf", "gpu.conf", "volume.conf"] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (any, drop_in) = (dir.path().join("any.service"), dir.path().join("any.service.d"));
+        std::fs::write(&any, "[Service]\nExecStart=/bin/true\n").expect("a unit");
+        std::fs::create_dir(&drop_in).expect("a folder");
+        std::fs::copy(format!("config/systemd/{name}"), drop_in.join("vedette.conf")).expect("the drop-in");
+        let verify = |unit| {
+            let out = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(unit).output();
+            let said = String::from_utf8(out.expect("systemd-analyze (Debian package systemd)").stderr).expect("text");
+            said.lines().filter(|line| line.contains("any.service")).map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(verify(&any), [""; 0]);
+        // That it was read at all: with a mistake in it, it is complained of.
+        std::fs::write(drop_in.join("vedette.conf"), "[Service]\nNoSuchThing=1\n").expect("a mistake");
+        assert_eq!(verify(&any).len(), 1, "{name}");
+    }
+}
+
+/// What postinst leaves in `/etc/sysctl.d/60-vedette.conf`, where the group is number 123 and this is `configured`; in a
+/// mount namespace of its own, with programs that say what they should.
+fn ping_range(configured: &str) -> Option<String> {
     let dir = tempfile::tempdir().expect("a directory");
-    let (encoder, drop_in) = (dir.path().join("encoder.service"), dir.path().join("encoder.service.d"));
-    std::fs::write(&encoder, "[Service]\nExecStart=/bin/true\n").expect("a unit");
-    std::fs::create_dir(&drop_in).expect("a folder");
-    std::fs::copy("config/systemd/gstreamer-encoder.conf", drop_in.join("vedette.conf")).expect("the drop-in");
-    let verify = |unit| {
-        let out = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(unit).output();
-        let said = String::from_utf8(out.expect("systemd-analyze (Debian package systemd)").stderr).expect("text");
-        said.lines().filter(|line| line.contains("encoder.service")).map(str::to_owned).collect::<Vec<_>>()
-    };
-    assert_eq!(verify(&encoder), [""; 0]);
-    // That it was read at all: with a mistake in it, it is complained of.
-    std::fs::write(drop_in.join("vedette.conf"), "[Service]\nNoSuchThing=1\n").expect("a mistake");
-    assert_eq!(verify(&encoder).len(), 1);
+    let script = std::fs::read_to_string("systemd/debian/postinst").expect("the script");
+    // What debhelper would put there makes users and starts services.
+    std::fs::write(dir.path().join("postinst"), script.replace("#DEBHELPER#", "")).expect("a copy");
+    let programs = format!(
+        "mkdir bin; ln -s /bin/true bin/systemd-tmpfiles
+         printf '#!/bin/sh\\necho vedette:x:123:\\n' >bin/getent
+         printf '#!/bin/sh\\ncat <<E\\n# /usr/lib/sysctl.d/50.conf\\nkernel.pid_max = 9\\n{configured}\\nE\\n' >bin/systemd-analyze
+         chmod +x bin/*
+         mkdir etc; mount --bind etc /etc/sysctl.d; mount -t tmpfs tmpfs /run
+         PATH=$PWD/bin:$PATH sh postinst configure; PATH=$PWD/bin:$PATH sh postinst configure"
+    );
+    let out = Command::new("unshare").args(["--mount", "sh", "-euc", &programs]).current_dir(dir.path()).output();
+    let out = out.expect("unshare (Debian package util-linux)");
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let text = std::fs::read_to_string(dir.path().join("etc/60-vedette.conf")).ok()?;
+    Some(text.lines().last()?.strip_prefix("net.ipv4.ping_group_range = ")?.to_owned())
+}
+
+#[test]
+fn the_group_that_may_ping_is_added_to_the_range_that_is_configured_and_nobody_else() {
+    let range = |configured: &str| ping_range(configured);
+    assert_eq!(range("").as_deref(), Some("123 123"), "the kernel's own: nobody");
+    assert_eq!(range("net.ipv4.ping_group_range = 1 0").as_deref(), Some("123 123"));
+    assert_eq!(range("net.ipv4.ping_group_range=100 110").as_deref(), Some("100 123"));
+    assert_eq!(range("net/ipv4/ping_group_range = 1000\\t2000").as_deref(), Some("123 2000"));
+    assert_eq!(range("-net.ipv4.ping_group_range = 0 2147483647"), None, "everybody may");
+    assert_eq!(
+        range("net.ipv4.ping_group_range=1 0\\nnet.ipv4.ping_group_range = 100 200"),
+        None,
+        "the last one holds"
+    );
 }

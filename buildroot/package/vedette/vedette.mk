@@ -64,6 +64,8 @@ endef
 define VEDETTE_INSTALL_INIT_SYSV
 	$(INSTALL) -D -m 0755 $(VEDETTE_PKGDIR)/S99vedette \
 		$(TARGET_DIR)/etc/init.d/S99vedette
+	$(INSTALL) -D -m 0644 $(VEDETTE_PKGDIR)/60-vedette.conf \
+		$(TARGET_DIR)/etc/sysctl.d/60-vedette.conf
 endef
 
 # Instead of sysusers.d, whose numbers would be found anew by each image: the

@@ -122,6 +122,11 @@ static ROUTE_INFO: Desc<2> = Desc::info(
     ["uplink", "interface"],
     "The interface that the default route in use leads out of (least metric, IPv4 before IPv6)",
 );
+static INTERFACE_INFO: Desc<2> = Desc::info(
+    "uplink_interface_info",
+    ["uplink", "interface"],
+    "The interface that this uplink goes over, as configured; absent without one",
+);
 static ROUTE_CHANGES: Desc<1> = Desc::counter(
     "uplink_route_changes_total",
     Unit::Count,
@@ -168,6 +173,7 @@ pub static FAMILIES: &[Family] = &[
     OUTAGES.family(),
     OUTAGE_SECONDS.family(),
     ROUTE_INFO.family(),
+    INTERFACE_INFO.family(),
     ROUTE_CHANGES.family(),
     LEADS.family(),
     FAILOVER.family(),
@@ -231,6 +237,7 @@ pub struct Meters {
     pub echoes: Vec<(Whom, EchoSeries)>,
     pub causes: Vec<CauseSeries>,
     pub route: Slot,
+    pub interface: Option<Slot>,
     pub route_changes: Series,
     pub leads: Option<Series>,
     pub standby: Option<StandbySeries>,
@@ -285,6 +292,7 @@ impl Meters {
             echoes,
             causes,
             route: kit.info(&ROUTE_INFO, &[id]),
+            interface: settings.interface.as_ref().map(|interface| kit.info(&INTERFACE_INFO, &[id, interface])),
             route_changes: kit.own(&ROUTE_CHANGES, [id]),
             leads: settings.interface.is_some().then(|| kit.read(&LEADS, [id], every)),
             standby: settings.standby.then(|| StandbySeries {

@@ -70,11 +70,14 @@ impl Uplink {
     fn report(&mut self, from: Boot, round: &Round) -> Report {
         let now = self.clock.now();
         let mut report = Report::new(Window { from, to: now.boot });
+        let mut turned = false;
         if let Some(told) = self.told.take() {
             self.recall(&told, round, &now);
+            // How far it was counted then is no news for a daemon that starts after this one was killed.
+            turned = true;
         }
         self.tell_checks(round, &mut report);
-        let mut turned = self.tell_route(round, &now, &mut report);
+        turned |= self.tell_route(round, &now, &mut report);
         if self.state.state() == Some(State::Down) && !self.answered_before && round.reached() == Some(true) {
             self.echoes.iter_mut().for_each(Echoes::forget);
         }
@@ -116,6 +119,9 @@ impl Uplink {
 
     fn tell_checks(&mut self, round: &Round, report: &mut Report) {
         report.value(self.meters.timeout, self.settings.timeout.as_secs_f64());
+        if let Some(interface) = self.meters.interface {
+            report.info(interface, Some(Vec::new()));
+        }
         for (check, series) in &mut self.meters.checks {
             let Some(outcome) = round.outcomes.get(check) else { continue };
             for reason in &outcome.failures {

@@ -188,6 +188,9 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("rtp", stream(2, &[b"jpeg", b"jpeg"])),
         ("gst", b"vedette-gst/1 id=front pid=812 seq=4 at=905 since=49 errors=0 warnings=2 left_out=0 unsent=0\npipeline0 pipeline pipeline state=playing eos=0\nx264enc0 x264enc video_encoder in_buffers=21 in_age=12 keys=2 timed_ns=9\n".to_vec()),
         ("gst", b"\x08\0\0\0\x01\x05\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x04\0\0\0\x04\x06\0\0\0\0\0\0\0GGGG\x01\0\0\0\x07\x07\0\0\0\0\0\0\0\x03".to_vec()),
+        ("smart", include_bytes!("../../../src/probe/disk/testdata/made-sata-hdd-pending/smartctl.json").to_vec()),
+        ("smart", include_bytes!("../../../src/probe/disk/testdata/made-nvme-worn/smartctl.json").to_vec()),
+        ("smart", b"{\"version\":1,\"disks\":[{\"device\":\"sda\",\"state\":\"known\",\"asked\":5,\"answered\":4,\"exit\":0,\"left\":null,\"numbers\":{\"wear\":0.5}}]}".to_vec()),
         ("ts", [&[0xfc, 40], &multiplex()[..]].concat()),
         ("ts", [&[0x1b, 3], &multiplex()[..]].concat()),
         ("scte35", cues()),
@@ -199,5 +202,9 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("progress", b"\x01[rtsp @ 0x5] [warning] RTP: missed 17 packets\n    Last message repeated 3 times\nmethod SETUP failed: 461\r[error] x\n".to_vec()),
         ("settings", bare.into_bytes()),
         ("settings", b"a = = 1\n[inner\nevery = \"5x\"\n\"\\u00e9\" = \"\"\"\nb\"\"\"\nwhen = 1979-05-27T07:32:00Z\nfloat = nan\n".to_vec()),
+        (
+            "x509",
+            b"\x30\x2e\x30\x2c\xa0\x03\x02\x01\x02\x02\x01\x01\x30\0\x30\0\x30\x1e\x17\x0d260101000000Z\x17\x0d261225000000Z".to_vec(),
+        ),
     ]
 }

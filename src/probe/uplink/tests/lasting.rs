@@ -174,6 +174,7 @@ async fn an_outage_that_spans_a_restart_is_one_outage_whose_seconds_are_counted_
     let mut after = resumed(FAR, net, sim, memory);
     let page = after.page().await;
     assert_eq!((state(&page), cause(&page), outages(&page, "far")), (Some("down"), Some("far"), (0.0, 100.0)));
+    assert!(after.memory.as_ref().is_some_and(|text| text.contains("outage") && !text.contains("counted")));
     after.net.tcp("10.0.0.2", 22, Ok(()));
     let page = after.rounds(3).await;
     assert_eq!((state(&page), outages(&page, "far")), (Some("up"), (0.0, 115.0)));
@@ -205,6 +206,7 @@ async fn failing_over_and_back_is_one_fail_over_also_over_a_restart() {
     let page = lte.page().await;
     assert_eq!((of(&page, "failover"), of(&page, "default_route"), of(&page, "up")), (Some(0.0), Some(0.0), Some(1.0)));
     assert_eq!(page["uplink_route_info{interface=\"eth0\",uplink=\"lte\"}"], 1.0);
+    assert_eq!(page["uplink_interface_info{interface=\"wwan0\",uplink=\"lte\"}"], 1.0);
     lte.net.routes(&[]);
     lte.next().await;
     lte.net.routes(&["wwan0 10.1.0.1"]);
