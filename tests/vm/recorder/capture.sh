@@ -10,7 +10,7 @@ declare -A told=()
 
 # The links on the way to a file, and what the file says. A file that refuses to be read, or is empty, is left out.
 take() {
-	local path=/$1 at= rest=$1 part text
+	local path=/$1 at='' rest=$1 part text
 	while [ -n "$rest" ]; do
 		part=${rest%%/*}
 		case $rest in */*) rest=${rest#*/} ;; *) rest= ;; esac
