@@ -11,7 +11,7 @@ SECTIONS ?= 2000000
 # Power cuts of one machine in `make powercut`, a boot each: half a minute, more on a busy builder.
 N ?= 20
 
-.PHONY: help demo test lint docs unit fuzz powercut deb scte35 bench print clean
+.PHONY: help demo test lint docs unit fuzz powercut capture deb scte35 bench print clean
 help: ## this list
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' Makefile | expand -t 10
 
@@ -29,7 +29,7 @@ lint:
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --package vedette-gst --all-targets -- -D warnings
 	cargo deny --workspace --log-level error check bans licenses sources
-	shellcheck .ci/run tests/setup tests/demo/run tests/fuzz/run tests/vm/install-qemu tests/vm/image.sh \
+	shellcheck .ci/run tests/setup tests/demo/run tests/fuzz/run tests/vm/install-qemu tests/vm/image.sh tests/vm/recorder/*.sh \
 	  tests/busybox/rcS tests/busybox/story.sh buildroot/package/vedette/S99vedette \
 	  systemd/debian/postinst systemd/debian/postrm buildroot/release buildroot/board/vedette/post-build.sh \
 	  buildroot/package/vedette/S99vedette tests/busybox/rcS tests/busybox/story.sh
@@ -56,6 +56,9 @@ fuzz:
 
 powercut: target/debian/vedette-test.deb ## a virtual machine whose mains fail N times while the store writes
 	CUTS=$(N) cargo nextest run --locked --test vm --run-ignored only --no-capture many_cuts
+
+capture: target/debian/vedette-test.deb ## the node probe's test trees anew, from a QEMU guest with RAID, NVMe and network cards
+	VEDETTE_CAPTURE=1 cargo nextest run --locked --test vm --no-capture a_recorder
 
 scte35: ## our SCTE 35 decoder against two crates and threefive, over SECTIONS generated sections
 	@tests/setup test

@@ -64,21 +64,23 @@ fn the_unit_holds_no_capability_and_keeps_what_is_not_flushed_over_a_restart() {
 }
 
 #[test]
-fn the_drop_in_for_gstreamer_encoders_is_taken_whole() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let (encoder, drop_in) = (dir.path().join("encoder.service"), dir.path().join("encoder.service.d"));
-    std::fs::write(&encoder, "[Service]\nExecStart=/bin/true\n").expect("a unit");
-    std::fs::create_dir(&drop_in).expect("a folder");
-    std::fs::copy("config/systemd/gstreamer-encoder.conf", drop_in.join("vedette.conf")).expect("the drop-in");
-    let verify = |unit| {
-        let out = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(unit).output();
-        let said = String::from_utf8(out.expect("systemd-analyze (Debian package systemd)").stderr).expect("text");
-        said.lines().filter(|line| line.contains("encoder.service")).map(str::to_owned).collect::<Vec<_>>()
-    };
-    assert_eq!(verify(&encoder), [""; 0]);
-    // That it was read at all: with a mistake in it, it is complained of.
-    std::fs::write(drop_in.join("vedette.conf"), "[Service]\nNoSuchThing=1\n").expect("a mistake");
-    assert_eq!(verify(&encoder).len(), 1);
+fn drop_ins_are_taken_whole() {
+    for name in ["gstreamer-encoder.conf", "gpu.conf", "volume.conf"] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (any, drop_in) = (dir.path().join("any.service"), dir.path().join("any.service.d"));
+        std::fs::write(&any, "[Service]\nExecStart=/bin/true\n").expect("a unit");
+        std::fs::create_dir(&drop_in).expect("a folder");
+        std::fs::copy(format!("config/systemd/{name}"), drop_in.join("vedette.conf")).expect("the drop-in");
+        let verify = |unit| {
+            let out = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(unit).output();
+            let said = String::from_utf8(out.expect("systemd-analyze (Debian package systemd)").stderr).expect("text");
+            said.lines().filter(|line| line.contains("any.service")).map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(verify(&any), [""; 0]);
+        // That it was read at all: with a mistake in it, it is complained of.
+        std::fs::write(drop_in.join("vedette.conf"), "[Service]\nNoSuchThing=1\n").expect("a mistake");
+        assert_eq!(verify(&any).len(), 1, "{name}");
+    }
 }
 
 /// What postinst leaves in `/etc/sysctl.d/60-vedette.conf`, where the group is number 123 and this is `configured`; in a

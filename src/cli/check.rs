@@ -43,6 +43,8 @@ struct Findings {
     mistakes: Vec<(String, Mistake)>,
     /// Files that could not be read or used.
     trouble: Vec<String>,
+    /// What may be on purpose.
+    warnings: Vec<String>,
     rules: Option<Rules>,
 }
 
@@ -95,6 +97,11 @@ impl Findings {
                 }
             }
         }
+        for path in config.directories.iter().filter(|path| !path.is_dir()) {
+            let remedy =
+                "make it, writable by vedette; the drop-in volume.conf of the examples lets the service write there";
+            self.warnings.push(format!("volume: {} is no directory; {remedy}", path.display()));
+        }
     }
 
     fn rules(&mut self, paths: &[PathBuf], compat: Compat, names: &Names) {
@@ -112,6 +119,9 @@ impl Findings {
         }
         for trouble in &self.trouble {
             println!("error: {trouble}");
+        }
+        for warning in &self.warnings {
+            println!("warning: {warning}");
         }
         if let Some(rules) = &self.rules {
             for error in &rules.unreadable {
@@ -152,6 +162,6 @@ impl Findings {
                 })
                 .collect();
         }
-        json!({"good": !self.bad(), "mistakes": mistakes, "trouble": trouble, "rules": rules})
+        json!({"good": !self.bad(), "mistakes": mistakes, "trouble": trouble, "warnings": self.warnings, "rules": rules})
     }
 }

@@ -9,7 +9,9 @@ use crate::daemon::config::Refused;
 use crate::world::listener::Address;
 use crate::world::machine::Machine;
 use crate::world::service::{self, Systemd};
-use crate::world::{World, broker, clock, feed, files, folders, gpu, inflow, net, process, roads, rtsp, worker};
+use crate::world::{
+    World, broker, clock, feed, files, folders, gpu, inflow, net, process, roads, rtsp, volumes, worker,
+};
 use clap::Args;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -67,6 +69,7 @@ pub(super) fn world() -> std::io::Result<World> {
         processes: Arc::new(process::Real::new(clock.clone())),
         folders: Arc::new(folders::Disk::new(clock.clone())),
         gpus: Arc::new(gpu::Real::new(clock.clone())),
+        volumes: Arc::new(volumes::Real::new(clock.clone())),
         clock,
         boot_id: service::boot_id()?.into(),
         rtsp: Arc::new(rtsp::line::Retina),

@@ -23,6 +23,8 @@ pub struct Config {
     pub alerts: Alerts,
     pub mqtt: Vec<mqtt::Settings>,
     pub targets: Vec<(&'static Kind, Target)>,
+    /// Directories that somebody has to make and that targets write to.
+    pub directories: Vec<PathBuf>,
 }
 
 /// `[node]`
@@ -122,6 +124,7 @@ fn root(root: Table<'_>) -> Option<Config> {
             .chain(roads)
             .chain([probe::disk::target()])
             .collect(),
+        directories: root.tables(probe::volume::KIND.key).iter().filter_map(|table| table.path("directory")).collect(),
     };
     check_inputs(&root, &config.targets);
     for table in [node, web, metrics, alerts, store].into_iter().flatten() {

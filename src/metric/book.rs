@@ -40,6 +40,7 @@ pub struct Meta {
 struct SlotMeta {
     family: Arc<Family>,
     fixed: Labels,
+    hold: Hold,
     open: Option<Series>,
 }
 
@@ -96,13 +97,13 @@ impl Book {
     }
 
     /// Opens a slot for an info family: `fixed` are the leading labels, the rest is said with each reading.
-    pub fn open_slot<const L: usize>(&self, desc: &'static Desc<L>, fixed: &[&str]) -> Slot {
+    pub fn open_slot<const L: usize>(&self, desc: &'static Desc<L>, fixed: &[&str], hold: Hold) -> Slot {
         let mut inner = self.lock();
         let family = inner.family(desc.family());
         let fixed = Labels::new(desc.labels.iter().zip(fixed));
         let slot = inner.slots_made;
         inner.slots_made += 1;
-        inner.slots.insert(slot, SlotMeta { family, fixed, open: None });
+        inner.slots.insert(slot, SlotMeta { family, fixed, hold, open: None });
         Slot(slot)
     }
 
@@ -129,7 +130,7 @@ impl Book {
             let variable = &meta.family.labels[meta.fixed.iter().len().min(meta.family.labels.len())..];
             let labels =
                 Labels::new(meta.fixed.iter().chain(variable.iter().copied().zip(values.iter().map(String::as_str))));
-            inner.open((*meta.family).clone(), labels, Hold::Own)
+            inner.open((*meta.family).clone(), labels, meta.hold)
         });
         let closed = meta.open.filter(|old| Some(*old) != opened);
         if let Some(old) = closed {
@@ -254,7 +255,7 @@ mod tests {
         let codec = ["h264".to_owned()];
         let mut last = None;
         for _ in 0..1000 {
-            let slot = book.open_slot(&STREAM, &["yard"]);
+            let slot = book.open_slot(&STREAM, &["yard"], Hold::Own);
             let (_, opened) = book.turn_slot(slot, Some(&codec));
             assert!(opened > last, "a number is never given twice");
             last = opened;

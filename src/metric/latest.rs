@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn an_info_series_moves_to_its_new_labels_and_the_old_one_ends() {
         let (sim, book) = (Sim::new(), Book::default());
-        let slot = book.open_slot(&STREAM, &["yard"]);
+        let slot = book.open_slot(&STREAM, &["yard"], Hold::Own);
         let mut latest = Latest::new(book.clone());
         latest.apply(report(&sim).info(slot, Some(vec!["h264".into()])));
         assert_eq!(

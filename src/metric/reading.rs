@@ -34,6 +34,10 @@ impl Fact {
     pub fn learned<'a>(family: Family, pairs: impl Iterator<Item = (&'a str, &'a str)>, value: f64) -> Fact {
         Fact { family, words: join(pairs.flat_map(|(name, value)| [name, value])), value }
     }
+    /// The value of a label of a family of ours, by its place; empty where there is no such label.
+    pub fn label(&self, place: usize) -> &str {
+        self.words.split(BETWEEN).nth(place).unwrap_or_default()
+    }
     fn labels(&self) -> Labels {
         let words = self.words.split(BETWEEN);
         match self.family.learned {

@@ -18,6 +18,7 @@ pub mod resource;
 pub mod scrape;
 pub mod stream;
 pub mod uplink;
+pub mod volume;
 
 use crate::base::clock::Clock;
 use crate::base::quit::Quit;
@@ -72,6 +73,7 @@ pub static KINDS: &[&Kind] = &[
     &scrape::KIND,
     &stream::KIND,
     &uplink::KIND,
+    &volume::KIND,
 ];
 
 /// Makes a session and opens its series.
@@ -131,11 +133,13 @@ impl Kit {
     pub fn read<const L: usize>(&mut self, desc: &'static Desc<L>, values: [&str; L], cadence: Duration) -> Series {
         self.open(desc, values, Hold::Read(cadence))
     }
-    /// An info series: `fixed` are its first labels, the others come with each reading.
+    /// An info series whose source we are: `fixed` are its first labels, the others are said when they change.
     pub fn info<const L: usize>(&mut self, desc: &'static Desc<L>, fixed: &[&str]) -> Slot {
-        let slot = self.book.open_slot(desc, fixed);
-        self.slots.push(slot);
-        slot
+        self.open_slot(desc, fixed, Hold::Own)
+    }
+    /// The same read from elsewhere every `cadence`; vanishes after 2.5 of them without a reading.
+    pub fn read_info<const L: usize>(&mut self, desc: &'static Desc<L>, fixed: &[&str], cadence: Duration) -> Slot {
+        self.open_slot(desc, fixed, Hold::Read(cadence))
     }
     /// A histogram whose counts we hold; `values` are its labels without `le`.
     pub fn histogram<const L: usize>(&mut self, desc: &'static Desc<L>, values: [&str; L]) -> Histogram {
@@ -151,6 +155,11 @@ impl Kit {
         let series = self.book.open(desc, values, hold);
         self.opened.push(series);
         series
+    }
+    fn open_slot<const L: usize>(&mut self, desc: &'static Desc<L>, fixed: &[&str], hold: Hold) -> Slot {
+        let slot = self.book.open_slot(desc, fixed, hold);
+        self.slots.push(slot);
+        slot
     }
     /// Closes everything that was opened through this kit.
     pub fn close(self) {

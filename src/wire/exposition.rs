@@ -78,7 +78,7 @@ pub enum Line<'a> {
     Sample(Sample<'a>),
 }
 
-/// One sample. A time of its own is read over.
+/// One sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample<'a> {
     pub name: &'a str,
@@ -86,6 +86,8 @@ pub struct Sample<'a> {
     pub series: &'a [u8],
     /// Any number; NaN and the infinities are what the exporter said.
     pub value: f64,
+    /// It has a time of its own, which is read over.
+    pub timed: bool,
 }
 
 /// What is wrong with a page, and where.

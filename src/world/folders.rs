@@ -9,7 +9,7 @@ mod volume;
 
 pub use notify::Watch;
 pub use real::Disk;
-pub use volume::Places;
+pub use volume::{Places, sealed};
 
 use crate::base::clock::{Now, Wall};
 use crate::base::label::Label;

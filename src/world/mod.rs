@@ -22,6 +22,7 @@ pub mod rtsp;
 pub mod service;
 mod steps;
 mod tail;
+pub mod volumes;
 pub mod worker;
 
 use crate::base::clock::Clock;
@@ -45,6 +46,7 @@ pub struct World {
     pub machine: Option<machine::Machine>,
     pub folders: Arc<dyn folders::Folders>,
     pub gpus: Arc<dyn gpu::Gpus>,
+    pub volumes: Arc<dyn volumes::Volumes>,
     pub roads: Arc<dyn roads::Roads>,
 }
 
@@ -65,6 +67,7 @@ impl World {
             processes: Arc::new(process::Script::default()),
             machine: None,
             gpus: Arc::new(gpu::Script::default()),
+            volumes: Arc::new(volumes::Script::default()),
             roads: Arc::new(roads::script::Script::default()),
         }
     }

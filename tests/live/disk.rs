@@ -1,7 +1,8 @@
 //! Disks' health from a smartctl of our own to the page, with disks that do not answer: after 30 s, never, and not even to a
 //! kill. In namespaces of their own, with other disks in `/sys/block`.
 
-use crate::support::hang::{Mounted, P99, inside_namespaces, p99, run};
+use crate::support::disk::Disk;
+use crate::support::hang::{P99, inside_namespaces, p99, run};
 use crate::support::prometheus::test_rules;
 use crate::support::vedette::{Vedette, value};
 use crate::support::wait;
@@ -101,7 +102,8 @@ fn disks_that_do_not_answer_cost_themselves_only() {
 #[ignore = "started in namespaces of its own by the test above"]
 fn inside_namespaces_with_disks_that_hang() {
     let mut disks = Disks::new();
-    let frozen = Mounted::ext4(disks.vedette.path("frozen"), 16 << 20);
+    let at = disks.vedette.path("frozen");
+    let mut frozen = Disk::mount(&at.with_extension("image"), &at).unwrap();
     disks.vedette.start();
     let vedette = &disks.vedette;
     vedette.wait_value("disk_health_source_failures_total{reason=\"not_present\"}", BOUND, |n| n >= 1.0);
@@ -137,7 +139,7 @@ fn inside_namespaces_with_disks_that_hang() {
     // One that answers after 30 s, one that never does, and one whose smartctl waits in the kernel.
     disks.does("sdb", LATE);
     disks.does("sdc", NEVER);
-    disks.does("sdd", &format!("echo > {}/waits", frozen.0.display()));
+    disks.does("sdd", &format!("echo > {}/waits", at.display()));
     frozen.freeze();
     let round = disks.round();
     let hanging = p99(vedette, |page| {

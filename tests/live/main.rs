@@ -30,4 +30,5 @@ mod store;
 mod story;
 mod stream;
 mod uplink;
+mod volume;
 mod web;

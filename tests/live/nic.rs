@@ -4,6 +4,7 @@
 mod made;
 mod space;
 
+use crate::support::cameras::GstCamera;
 use crate::support::fake_camera::{FakeCamera, Fault};
 use crate::support::ts::send::free_udp_port;
 use crate::support::vedette::Vedette;
@@ -18,7 +19,8 @@ const OFFLINE: f64 = 14.0;
 
 /// The shipped rules with less patience.
 fn rules() -> String {
-    let nic = include_str!("../../src/probe/nic/rules.yml").replace("for: 20s", "for: 2s");
+    let nic =
+        include_str!("../../src/probe/nic/rules.yml").replace("for: 20s", "for: 2s").replace("for: 10s", "for: 2s");
     let (_, camera) = include_str!("../../src/probe/camera/rules.yml").split_once("groups:\n").unwrap();
     format!("{nic}\n{}", camera.replacen("for: 1m", &format!("for: {OFFLINE}s"), 1))
 }
@@ -273,5 +275,31 @@ fn a_port_goes_a_camera_moves_and_a_socket_overflows() {
     wait("the stream again", SOON, || daemon.page().contains("stream_id=\"in\"").then_some(()));
     flood(&daemon);
     daemon.wait_value(DROPS, SOON, |dropped| dropped > first + 1000.0);
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn a_camera_over_udp_that_we_do_not_come_to_read_is_our_loss() {
+    inside("nic::a_camera_over_udp_overflows");
+}
+
+#[test]
+#[ignore = "run by a_camera_over_udp_that_we_do_not_come_to_read_is_our_loss, in a network namespace of its own"]
+fn a_camera_over_udp_overflows() {
+    let fake = GstCamera::start(&["--codec", "h264"]);
+    let mut daemon = start(&format!("[[camera]]\nid = \"yard\"\nurl = \"{}\"\ntransport = \"udp\"\n", fake.url));
+    is(&daemon, &of("camera_connection_status", "yard"), 1.0);
+    is(&daemon, "camera_interface_info{camera_id=\"yard\",interface=\"lo\",via=\"link\"}", 1.0);
+    is(&daemon, "vedette_udp_drops_total", 0.0);
+    // The last column of all sockets of this namespace.
+    let dropped = || -> f64 {
+        let table = std::fs::read_to_string("/proc/net/udp").unwrap();
+        table.lines().skip(1).map(|line| line.split_whitespace().last().unwrap().parse::<f64>().unwrap()).sum()
+    };
+    daemon.signal(libc::SIGSTOP);
+    wait("a full buffer", SOON, || (dropped() > 20.0).then_some(()));
+    daemon.signal(libc::SIGCONT);
+    daemon.wait_value("vedette_udp_drops_total", SOON, |told| told > 20.0);
+    daemon.wait_value("camera_rtp_packets_lost_total{camera_id=\"yard\"}", SOON, |lost| lost > 0.0);
     assert!(daemon.stop().success());
 }

@@ -1,6 +1,5 @@
 //! The store on real files: killed, out of room, broken, measured, and read by Prometheus.
 
-mod disk;
 mod failing;
 mod node;
 mod restart;

@@ -16,7 +16,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 /// Until something is on the page: a look, a tick, and a guest that shares two cores with others.
-const BOUND: Duration = Duration::from_secs(90);
+const BOUND: Duration = Duration::from_secs(120);
 /// In the encoder's command line and in its log.
 const CANARY: &str = "canary-pass";
 /// Says that the trees in the node probe's testdata are to be captured anew.
@@ -55,17 +55,32 @@ fn a_recorder_s_journal_and_parts_are_seen_as_they_are() {
     let (dir, disks) = disks("recorder", &shelf);
     let mut machine = boot(&dir, &disks, Kind::Recorder);
 
-    machine.must("mkdir /run/shelf; mount -o ro LABEL=packages /run/shelf; bash /run/shelf/parts.sh");
+    let not_ours: String =
+        Exceptions::on("this machine").collectors.iter().map(|c| format!(" --no-collector.{c}")).collect();
+    machine
+        .must(&format!("mkdir /run/shelf; mount -o ro LABEL=packages /run/shelf; bash /run/shelf/parts.sh{not_ours}"));
     drop_ins_load(&mut machine, &package);
     is_ready(&mut machine);
-    the_journal_of_an_encoder_is_counted(&mut machine);
-
+    // The disks are asked meanwhile.
+    machine.must("systemctl enable --now vedette-peek-smart.timer");
     in_sync(&mut machine);
     same_as_node_exporter(&mut machine);
-    capture(&mut machine, "qemu-recorder");
+    capture(
+        &mut machine,
+        "qemu-recorder",
+        "A recorder in QEMU: NVMe disks, a RAID 1 in sync with a spare, network cards (e1000e), two of them as a bond.",
+    );
     a_member_fails_and_a_link_is_lost(&mut machine);
     same_as_node_exporter(&mut machine);
-    capture(&mut machine, "qemu-degraded");
+    capture(
+        &mut machine,
+        "qemu-degraded",
+        "A recorder in QEMU: a member of its RAID 1 failed and the spare is being filled; one network card of its bond has no link.",
+    );
+
+    the_journal_of_an_encoder_is_counted(&mut machine);
+    echo_requests_need_the_group_range(&mut machine);
+    disks_tell_their_health(&mut machine);
     machine.power_off();
 }
 
@@ -117,6 +132,7 @@ fn the_journal_of_an_encoder_is_counted(machine: &mut Machine) {
         shows(machine, "encoder_input_packets_missed_total{camera_id=\"gate\",encoder_id=\"gate\"}", Some(3.0));
     };
     trouble(machine);
+    machine.must(&format!("journalctl -u recorder@gate | grep {CANARY}"));
 
     let overruns = lines("buffer_overrun");
     for (n, what) in [
@@ -135,27 +151,63 @@ fn the_journal_of_an_encoder_is_counted(machine: &mut Machine) {
     // Without the tool, and without the right, there is no count; then the same again.
     let end = "kill $(grep -lx journalctl /proc/[0-9]*/comm | cut -d/ -f3)";
     for (take, give, why) in [
-        ("mv /usr/bin/journalctl /root", "mv /root/journalctl /usr/bin", "No such file or directory"),
+        ("mv /usr/bin/journalctl /root", "cp /root/journalctl /usr/bin", "No such file or directory"),
         ("chmod 700 /run/log/journal/*", "chmod 2755 /run/log/journal/*", "insufficient permissions"),
     ] {
         machine.must(&format!("{take}; {end}"));
         shows(machine, &overruns, None);
+        let told = format!("/root/journalctl -u vedette | grep 'cannot listen to the journal of' | grep '{why}'");
+        machine.until(why, 60, &told, |lines| !lines.is_empty());
         machine.must(give);
         shows(machine, &overruns, Some(3.0));
-        machine.must(&format!("journalctl -u vedette | grep 'cannot listen to the journal of' | grep '{why}'"));
     }
     say(machine, "[error] Circular buffer overrun.");
     shows(machine, &overruns, Some(4.0));
+    // A configuration that is read again costs no count.
+    machine.must("systemctl reload vedette");
     trouble(machine);
 
-    // The password is in the encoder's command line and in its journal, and nowhere that is ours.
+    // The password is in the encoder's command line and was in its journal, and is nowhere that is ours.
     machine.must(&format!(
         "tr '\\0' ' ' </proc/$(systemctl show recorder@gate --value -p MainPID)/cmdline | grep {CANARY}"
     ));
-    machine.must(&format!("journalctl | grep -q {CANARY}"));
     assert!(!body(machine.web).expect("it was there").contains(CANARY));
     assert_eq!(machine.must(&format!("journalctl -u vedette | grep {CANARY} || true")), "");
     assert_eq!(machine.must(&format!("grep -rl {CANARY} /var/lib/vedette /run/vedette || true")), "");
+}
+
+/// What the package's line for sysctl.d is good for.
+fn echo_requests_need_the_group_range(machine: &mut Machine) {
+    let (range, up) = ("/proc/sys/net/ipv4/ping_group_range", "uplink_check_up{check=\"ping\",uplink=\"wan\"}");
+    shows(machine, up, Some(1.0));
+    let ours = machine.must(&format!("cat {range}"));
+    machine.must(&format!("echo 1 0 >{range}"));
+    shows(machine, up, None);
+    let denied = "uplink_check_failures_total{check=\"ping\",reason=\"denied\",uplink=\"wan\"} ";
+    let page = body(machine.web).expect("it was there");
+    assert!(page.lines().any(|line| line.starts_with(denied) && !line.ends_with(" 0")), "{page}");
+    machine.must(&format!("echo {ours} >{range}"));
+    shows(machine, up, Some(1.0));
+}
+
+/// By smartctl, which the timer of the package runs with the rights of the package's unit.
+fn disks_tell_their_health(machine: &mut Machine) {
+    for disk in ["nvme0n1", "nvme1n1", "nvme2n1", "sda", "sdb", "sdc"] {
+        shows(machine, &format!("disk_health_passed{{device=\"{disk}\"}}"), Some(1.0));
+    }
+    let page = body(machine.web).expect("it was there");
+    let told = |name: &str, disk: &str| page.contains(&format!("\n{name}{{device=\"{disk}\"}} "));
+    for name in ["disk_temperature_celsius", "disk_wear_ratio", "disk_media_errors_total", "disk_spare_ratio"] {
+        assert!(told(name, "nvme1n1"), "{name}: {page}");
+    }
+    for name in ["disk_temperature_celsius", "disk_reallocated_sectors", "disk_power_on_seconds_total"] {
+        assert!(told(name, "sda"), "{name}: {page}");
+    }
+    // An NVMe disk that says of itself that it is not reliable any more; another round is the owner's.
+    machine.monitor("qom-set", r#"{"path":"/machine/peripheral/disk1","property":"smart_critical_warning","value":4}"#);
+    machine.must("systemctl start vedette-peek-smart");
+    shows(machine, "disk_critical_warning{device=\"nvme1n1\",warning=\"reliability\"}", Some(1.0));
+    shows(machine, "disk_health_passed{device=\"nvme1n1\"}", Some(0.0));
 }
 
 fn in_sync(machine: &mut Machine) {
@@ -167,7 +219,7 @@ fn a_member_fails_and_a_link_is_lost(machine: &mut Machine) {
     // A rebuild that lasts: 10 KiB/s.
     machine.must("echo 10 | tee /proc/sys/dev/raid/speed_limit_min /proc/sys/dev/raid/speed_limit_max");
     machine.must("mdadm --quiet /dev/md0 --fail /dev/sdb");
-    machine.link("nic2", false);
+    machine.monitor("set_link", r#"{"name":"nic2","up":false}"#);
     shows(machine, "node_md_disks{device=\"md0\",state=\"failed\"}", Some(1.0));
     shows(machine, "node_md_state{device=\"md0\",state=\"recovering\"}", Some(1.0));
     shows(machine, "node_network_carrier{device=\"enp0s3\"}", Some(0.0));
@@ -182,7 +234,11 @@ fn same_as_node_exporter(machine: &mut Machine) {
         page.types.retain(|name, _| name.starts_with("node_"));
         page
     };
-    let mut exporter = wait("node_exporter", BOUND, || Talk::with(machine.beside).ok());
+    // QEMU answers for a port that nobody listens to, and then hangs up.
+    let mut exporter = wait("node_exporter", BOUND, || {
+        let mut talk = Talk::with(machine.beside).ok()?;
+        talk.page().ok().map(|_| talk)
+    });
     let still = ["node_md_", "node_nvme_", "node_hwmon_", "node_bonding_", "node_network_", "node_disk_info"];
     let moving = ["_bytes_total", "_packets_total"];
     let (mut exceptions, mut last) = (Exceptions::on("this machine"), Vec::new());
@@ -208,11 +264,11 @@ fn same_as_node_exporter(machine: &mut Machine) {
 }
 
 /// What `capture.sh` tells of the machine as it is now, into the node probe's testdata where that is asked for.
-fn capture(machine: &mut Machine, folder: &str) {
+fn capture(machine: &mut Machine, folder: &str, text: &str) {
     if std::env::var_os(CAPTURE).is_none() {
         return;
     }
-    let packed = machine.must("bash /run/shelf/capture.sh | gzip -9 | base64 -w 200");
+    let packed = machine.must(&format!("bash /run/shelf/capture.sh '{text}' | gzip -9 | base64 -w 200"));
     let mut unpack = Command::new("sh");
     unpack.args(["-c", "base64 -d | gunzip"]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut unpack = unpack.spawn().unwrap();

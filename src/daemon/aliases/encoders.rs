@@ -170,7 +170,7 @@ mod tests {
         report.value(open(&ADVANCING, one), 1.0).value(open(&ADVANCING, two), 0.0);
         for labels in [one, two] {
             let [id, camera] = labels;
-            let slot = book.open_slot(&INFO, &[id, camera]);
+            let slot = book.open_slot(&INFO, &[id, camera], Hold::Own);
             report.info(slot, Some(vec!["ffmpeg".into(), "1920x1080".into()]));
         }
         for (meaning, n) in [("write_failed", 3.0), ("timestamps_back", 9.0)] {

@@ -125,7 +125,7 @@ impl Watch {
         let at = self.clock.boot();
         let dry = piece.as_ref().err().map(|error| error.why);
         match piece {
-            Err(error) if self.dry[from as usize].is_none() => {
+            Err(error) if self.dry[from as usize] != dry => {
                 tracing::warn!(encoder = self.plan.id, error = %chain(&error), "an encoder cannot be listened to");
             }
             Err(_) => {}

@@ -288,7 +288,7 @@ impl Meters {
         Meters {
             up: kit.read(&UP, [id], every),
             failures,
-            info: kit.info(&INFO, &[id]),
+            info: kit.read_info(&INFO, &[id], every),
             fields: ALL.iter().map(|field| (*field, open(kit, id, *field, every))).collect(),
             throttle,
             xids,

@@ -119,6 +119,19 @@ fn a_card_that_is_lost_leaves_nothing_but_the_reason_and_comes_back() {
 }
 
 #[test]
+fn what_a_card_is_leaves_the_page_with_its_numbers_while_looks_hang() {
+    let mut bench = Bench::new("id = \"front\"\n");
+    let there = || look(seen(&[(Field::Temperature, Ok(40.0))]));
+    assert!(bench.look(there()).keys().any(|series| series.starts_with("gpu_info")));
+    bench.sim.advance(EVERY.mul_f64(2.6));
+    let standing = bench.latest.standing(bench.sim.clock().boot());
+    let told: Vec<_> =
+        standing.iter().map(|row| &*row.meta.family.name).filter(|name| !name.ends_with("_total")).collect();
+    assert_eq!(told, [""; 0]);
+    assert!(bench.look(there()).keys().any(|series| series.starts_with("gpu_info")));
+}
+
+#[test]
 fn without_a_cap_there_is_no_headroom() {
     let page = Bench::new("id = \"front\"\n").look(look(seen(&[(Field::Sessions, Ok(2.0))])));
     assert_eq!(page["gpu_encoder_sessions{gpu=\"front\"}"], 2.0);

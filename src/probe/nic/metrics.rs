@@ -61,7 +61,8 @@ pub(super) static CAMERA_INTERFACE: Desc<3> = Desc::info(
     "camera_interface_info",
     ["camera_id", "interface", "via"],
     "Interface through which the kernel sends to this camera, by its routing table: as to a neighbour (link) or by a \
-     router (gateway); absent without a route and while the camera's name has not been found",
+     router (gateway); a neighbour stays with its interface while that has no link; absent without a route and while the \
+     camera's name has not been found",
 );
 pub(super) static CUT_OFF: Desc<3> = Desc::gauge(
     "camera_cut_off",

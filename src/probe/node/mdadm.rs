@@ -53,9 +53,19 @@ fn read(text: &str, sheet: &mut Sheet) -> Option<()> {
     Some(())
 }
 
+/// Whether these are the disks of firmware RAID (IMSM, DDF) with its notes. They are inactive for ever; the arrays made of
+/// them, `super external:/md127/0` or, while read-only, `-md127/0`, are arrays like others.
+fn container(size: &str) -> bool {
+    let kind = size.split_once(" super external:").map(|(_, kind)| kind);
+    kind.is_some_and(|kind| !kind.starts_with(['/', '-']))
+}
+
 fn array(device: &str, what: &str, below: &[&str], sheet: &mut Sheet) -> Option<()> {
     let mut state = what.split_ascii_whitespace().next()?;
     let size = below.first()?;
+    if container(size) {
+        return Some(());
+    }
     let blocks: f64 = size.split_ascii_whitespace().next()?.parse().ok()?;
     let (required, active) = if state == "inactive" {
         (0.0, 0.0)
@@ -87,4 +97,34 @@ fn array(device: &str, what: &str, below: &[&str], sheet: &mut Sheet) -> Option<
     sheet.put(&BLOCKS, [device], blocks);
     sheet.put(&SYNCED, [device], synced);
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::Wall;
+
+    #[test]
+    fn an_array_that_did_not_start_is_inactive_and_a_container_is_no_array() {
+        let text = "Personalities : [raid1]
+md0 : inactive sdb1[1](S)
+      976630464 blocks super 1.2
+
+md126 : active raid1 sdd[1] sdc[0]
+      488383488 blocks super external:/md127/0 [2/2] [UU]
+
+md125 : inactive sde[0]
+      488383488 blocks super external:-md127/1
+
+md127 : inactive sdd[1](S) sdc[0](S)
+      6306 blocks super external:imsm
+
+unused devices: <none>
+";
+        let mut sheet = Sheet::new(Wall::from_millis(0));
+        read(text, &mut sheet).unwrap();
+        let inactive = sheet.facts.iter().filter(|f| f.family.name == STATE.name && f.label(1) == "inactive");
+        let inactive: Vec<_> = inactive.map(|fact| (fact.label(0), fact.value)).collect();
+        assert_eq!(inactive, [("md0", 1.0), ("md126", 0.0), ("md125", 1.0)]);
+    }
 }

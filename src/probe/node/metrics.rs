@@ -21,7 +21,7 @@ pub static LEFT_OUT: Desc<1> = Desc::gauge(
     Unit::Count,
     ["collector"],
     "Series of this part of the node that are not exported because there are more than 2000, more than 64 \
-     mounts, a mount that our sandbox hides, or a name that is taken",
+     mounts, a mount that our sandbox hides or that we may not ask, or a name that is taken",
 );
 pub static FAMILIES: &[Family] = &[SUCCESS.family(), DURATION.family(), LEFT_OUT.family()];
 

@@ -1,8 +1,8 @@
 //! The node itself, under node_exporter's names: processors, memory, disks, mounts, interfaces, clock, sensors.
 //!
-//! There without being configured. Five targets, by what can hang together: `kernel` reads what the kernel has in memory,
-//! `hardware` asks drivers, `textfile` reads what scripts left, `mounts` asks each file system on a thread of its own, and
-//! `disks` looks at the disks once a second. One that hangs costs itself only.
+//! There without being configured. Six targets, by what can hang together: `kernel` reads what the kernel has in memory,
+//! `network` asks drivers of interfaces, `hardware` other drivers, `textfile` reads what scripts left, `mounts` asks each
+//! file system on a thread of its own, and `disks` looks at the disks once a second. One that hangs costs itself only.
 
 mod clock;
 mod cpu;
@@ -59,9 +59,8 @@ pub static KIND: Kind = Kind {
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// What the kernel has in memory.
-static KERNEL: [&Collector; 24] = [
+static KERNEL: [&Collector; 22] = [
     &traffic::ARP_TABLE,
-    &netclass::BONDING,
     &traffic::CONNTRACK,
     &cpu::COLLECTOR,
     &disk::COLLECTOR,
@@ -70,7 +69,6 @@ static KERNEL: [&Collector; 24] = [
     &stat::LOADAVG,
     &mdadm::COLLECTOR,
     &meminfo::COLLECTOR,
-    &netclass::NETCLASS,
     &netdev::COLLECTOR,
     &netstat::COLLECTOR,
     &identity::OS,
@@ -86,7 +84,10 @@ static KERNEL: [&Collector; 24] = [
     &vmstat::COLLECTOR,
 ];
 
-/// What drivers have to ask the machine's parts for.
+/// What waits for drivers of interfaces (speed, duplex), and for whoever holds the kernel's lock over all interfaces.
+static NETWORK: [&Collector; 2] = [&netclass::BONDING, &netclass::NETCLASS];
+
+/// What other drivers have to ask the machine's parts for.
 static HARDWARE: [&Collector; 5] =
     [&hardware::CPUFREQ, &hardware::EDAC, &hwmon::COLLECTOR, &hardware::NVME, &hardware::THERMAL];
 
@@ -94,7 +95,7 @@ static HARDWARE: [&Collector; 5] =
 static TEXTFILE: [&Collector; 1] = [&textfile::COLLECTOR];
 
 const OWN: &[&[Family]] = &[metrics::FAMILIES, mounts::FAMILIES, latency::FAMILIES];
-const COLLECTORS: &[&[&Collector]] = &[&KERNEL, &HARDWARE, &TEXTFILE];
+const COLLECTORS: &[&[&Collector]] = &[&KERNEL, &NETWORK, &HARDWARE, &TEXTFILE];
 static FAMILIES: [Family; count(OWN, COLLECTORS)] = join(OWN, COLLECTORS);
 
 /// What is configured of it, in `[node]`.
@@ -131,6 +132,7 @@ pub fn targets(settings: &Settings, every: Duration) -> Vec<(&'static Kind, Targ
     let disks: Open = Box::new(move |kit| Box::new(latency::open(machine(kit, None), every, kit)));
     let all = [
         group("kernel", &KERNEL, Vec::new()),
+        group("network", &NETWORK, Vec::new()),
         group("hardware", &HARDWARE, vec!["node_hwmon_*".to_owned()]),
         group("textfile", &TEXTFILE, settings.textfile_families.clone()),
         ("mounts", Vec::new(), mounts),
@@ -157,6 +159,7 @@ struct Group {
     clock: Clock,
     collectors: &'static [&'static Collector],
     health: Vec<Health>,
+    peaks: cpu::Peaks,
 }
 
 fn group(
@@ -168,7 +171,7 @@ fn group(
 ) -> Polled<Group> {
     let health = collectors.iter().map(|collector| Health::open(kit, collector.name, pace.every)).collect();
     let clock = kit.clock.clone();
-    Polled::new(id, pace, clock.clone(), Group { machine, clock, collectors, health })
+    Polled::new(id, pace, clock.clone(), Group { machine, clock, collectors, health, peaks: Default::default() })
 }
 
 impl Poll for Group {
@@ -181,8 +184,9 @@ impl Poll for Group {
 
     fn fold(&mut self, taken: Window, seen: Vec<Looked>) -> Report {
         let mut report = Report::new(taken);
-        for (health, looked) in self.health.iter_mut().zip(&seen) {
-            health.fold(&mut report, looked);
+        for (health, mut looked) in self.health.iter_mut().zip(seen) {
+            self.peaks.hold(&mut looked.facts);
+            health.fold(&mut report, &looked);
         }
         report
     }

@@ -7,9 +7,9 @@ use super::trend::Trend;
 use crate::base::clock::{Clock, Window};
 use crate::base::quit::Quit;
 use crate::metric::desc::{Desc, Family, Unit};
-use crate::metric::report::Report;
+use crate::metric::report::{NoData, Report};
 use crate::probe::{Failed, Kit, Running, Session, Tap};
-use crate::world::machine::{Machine, Space, Under};
+use crate::world::machine::{Machine, Space, Under, why};
 use crate::world::post::{Hung, Post};
 use futures_util::future::join_all;
 use std::collections::HashMap;
@@ -20,16 +20,18 @@ const LIMIT: Duration = Duration::from_secs(2);
 /// Mounts that are asked, each on a thread of its own.
 const MOST: usize = 64;
 /// Kinds that have no space of their own, or are there to be full.
-const NO_SPACE: [&str; 24] = [
+const NO_SPACE: [&str; 28] = [
     "autofs",
     "binfmt_misc",
     "bpf",
     "cgroup",
     "cgroup2",
     "configfs",
+    "cramfs",
     "debugfs",
     "devpts",
     "devtmpfs",
+    "erofs",
     "fusectl",
     "hugetlbfs",
     "iso9660",
@@ -39,12 +41,14 @@ const NO_SPACE: [&str; 24] = [
     "proc",
     "procfs",
     "pstore",
+    "romfs",
     "rpc_pipefs",
     "securityfs",
     "selinuxfs",
     "squashfs",
     "sysfs",
     "tracefs",
+    "udf",
 ];
 /// Places, with all below them, that belong to the system or to containers.
 const APART: [&str; 3] = ["/dev", "/proc", "/sys"];
@@ -65,7 +69,8 @@ static READ_ONLY: Desc<3> =
 static ERROR: Desc<3> = gauge(
     "node_filesystem_device_error",
     Unit::Count,
-    "1 if it cannot be asked or does not answer within 2 s, and then nothing else is known of it; else 0",
+    "1 if it answers with an error or not within 2 s, and then nothing else is known of it; else 0; absent where we may not \
+     ask",
 );
 static TAKEN: Desc<3> = gauge(
     "filesystem_remounted_readonly",
@@ -91,15 +96,21 @@ pub static FAMILIES: &[Family] = &[
     UNTIL_FULL.family(),
 ];
 
-/// One line of the mount table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Mount {
-    /// The kernel's number for it: another one is mounted at the same place under another number.
+/// What is mounted where, so that what is known of it is not taken for another's. The kernel gives the number of a mount
+/// that was taken away to the next one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Place {
     id: u32,
     /// Major and minor number.
     number: String,
     device: String,
     point: String,
+}
+
+/// One line of the mount table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Mount {
+    place: Place,
     kind: String,
     read_only: bool,
     /// By the kernel, see [`TAKEN`].
@@ -112,10 +123,12 @@ fn table(text: &str) -> Result<Vec<Mount>, Missed> {
     let mut all: Vec<Mount> = Vec::new();
     for line in text.lines() {
         let mount = mount(line).ok_or(Missed::Malformed("mountinfo"))?;
-        let below = |place: &str| mount.point.strip_prefix(place);
+        let below = |place: &str| mount.place.point.strip_prefix(place);
         let apart = APART.iter().any(|place| below(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
             || APART_BELOW.iter().any(|place| below(place).is_some_and(|rest| !rest.is_empty()));
-        let known = |m: &Mount| m.device == mount.device && m.point == mount.point && m.kind == mount.kind;
+        let known = |m: &Mount| {
+            (&m.place.device, &m.place.point, &m.kind) == (&mount.place.device, &mount.place.point, &mount.kind)
+        };
         if !apart && !NO_SPACE.contains(&&*mount.kind) && !all.iter().any(known) {
             all.push(mount);
         }
@@ -139,8 +152,9 @@ fn visible(text: &str, own: Option<&str>) -> Result<(Vec<Mount>, usize), Missed>
     let mut mounts = table(text)?;
     let all = mounts.len();
     if let Some(own) = own.filter(|own| *own != text) {
-        let seen: HashMap<_, _> = own.lines().filter_map(mount).map(|mount| (mount.point, mount.number)).collect();
-        mounts.retain(|mount| seen.get(&mount.point) == Some(&mount.number));
+        let seen: HashMap<_, _> =
+            own.lines().filter_map(mount).map(|mount| (mount.place.point, mount.place.number)).collect();
+        mounts.retain(|mount| seen.get(&mount.place.point) == Some(&mount.place.number));
     }
     let hidden = all - mounts.len();
     Ok((mounts, hidden))
@@ -160,7 +174,8 @@ fn mount(line: &str) -> Option<Mount> {
     // Since Linux 6.15 ext4 has words of its own for it.
     let has = |options: &str, words: &[&str]| options.split(',').any(|option| words.contains(&option));
     let taken = !has(options, &["ro"]) && has(of_all, &["ro", "emergency_ro", "shutdown"]);
-    Some(Mount { id, number, device: device.to_owned(), point, kind: kind.to_owned(), read_only, taken })
+    let place = Place { id, number, device: device.to_owned(), point };
+    Some(Mount { place, kind: kind.to_owned(), read_only, taken })
 }
 
 /// A path without the escapes that the kernel writes for what would break its line: `\040` for a blank.
@@ -178,10 +193,8 @@ pub struct Mounts {
     health: Health,
     /// For the mount table.
     post: Post,
-    /// By the number of the mount.
-    posts: HashMap<u32, Post>,
-    /// By the number of the mount.
-    trends: HashMap<u32, Trend>,
+    posts: HashMap<Place, Post>,
+    trends: HashMap<Place, Trend>,
 }
 
 impl Mounts {
@@ -207,36 +220,42 @@ impl Mounts {
             Default::default()
         });
         // The threads that still hang at a mount that is gone take the place of others, lest there be ever more of them.
-        self.posts.retain(|id, post| post.stuck() > 0 || mounts.iter().any(|mount| mount.id == *id));
-        let gone = self.posts.keys().filter(|id| !mounts.iter().any(|mount| mount.id == **id)).count();
+        self.posts.retain(|place, post| post.stuck() > 0 || mounts.iter().any(|mount| mount.place == *place));
+        let gone = self.posts.keys().filter(|place| !mounts.iter().any(|mount| mount.place == **place)).count();
         let room = MOST.saturating_sub(gone);
         sheet.left_out = hidden + mounts.len().saturating_sub(room);
         mounts.truncate(room);
         for mount in &mounts {
             let post = || Post::new("mount", self.clock.clone());
-            self.posts.entry(mount.id).or_insert_with(post);
+            self.posts.entry(mount.place.clone()).or_insert_with(post);
         }
         let asked = mounts.iter().map(|mount| {
-            let (post, machine, point) = (&self.posts[&mount.id], self.machine.clone(), mount.point.clone());
+            let (post, machine, point) = (&self.posts[&mount.place], self.machine.clone(), mount.place.point.clone());
             post.ask(LIMIT.min(self.every), move || machine.space(&point))
         });
         for (mount, space) in mounts.iter().zip(join_all(asked).await) {
-            let space = space.ok().and_then(Result::ok);
-            let trend = self.trends.entry(mount.id).or_default();
-            let until_full = space.and_then(|space| trend.until_full(from, space.available));
+            let space = space.map_err(|hung| Failed::from(hung).why);
+            let space = space.and_then(|answer| answer.map_err(|unreadable| why(&unreadable.source)));
+            let trend = self.trends.entry(mount.place.clone()).or_default();
+            let until_full = space.ok().and_then(|space| trend.until_full(from, space.available));
             put(&mut sheet, mount, space, until_full);
         }
-        self.trends.retain(|id, _| mounts.iter().any(|mount| mount.id == *id));
+        self.trends.retain(|place, _| mounts.iter().any(|mount| mount.place == *place));
         let took = self.clock.boot().since(from);
         Ok(Looked { facts: sheet.facts, left_out: sheet.left_out, missed, took })
     }
 }
 
-fn put(sheet: &mut Sheet, mount: &Mount, space: Option<Space>, until_full: Option<f64>) {
-    let labels = [&*mount.device, &*mount.point, &*mount.kind];
-    sheet.put(&ERROR, labels, f64::from(space.is_none()));
+fn put(sheet: &mut Sheet, mount: &Mount, space: Result<Space, NoData>, until_full: Option<f64>) {
+    // It answers whom it belongs to: a user's stick below a directory of his own, FUSE without allow_other.
+    if space == Err(NoData::Denied) {
+        sheet.left_out += 1;
+        return;
+    }
+    let labels = [&*mount.place.device, &*mount.place.point, &*mount.kind];
+    sheet.put(&ERROR, labels, f64::from(space.is_err()));
     sheet.put(&TAKEN, labels, f64::from(mount.taken));
-    let Some(space) = space else { return };
+    let Ok(space) = space else { return };
     until_full.into_iter().for_each(|seconds| sheet.put(&UNTIL_FULL, labels, seconds));
     sheet.put(&SIZE, labels, space.size);
     sheet.put(&FREE, labels, space.free);
@@ -278,13 +297,19 @@ impl Session for Mounts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::clock::{Sim, Wall};
+    use crate::metric::book::Book;
+    use crate::world::World;
+    use crate::world::machine::Roots;
+    use std::io::Write;
+    use tempfile::Builder;
 
     #[test]
     fn a_line_of_the_mount_table_says_what_is_mounted_where() {
         let line = r"41 27 9:0 / /srv/old\040one\134two rw,noatime shared:7 master:2 - xfs /dev/md0 ro,attr2";
         let mount = mount(line).unwrap();
-        assert_eq!((mount.id, &*mount.device, &*mount.kind), (41, "/dev/md0", "xfs"));
-        assert_eq!((&*mount.point, mount.read_only, mount.taken), (r"/srv/old one\two", true, true));
+        assert_eq!((mount.place.id, &*mount.place.device, &*mount.kind), (41, "/dev/md0", "xfs"));
+        assert_eq!((&*mount.place.point, mount.read_only, mount.taken), (r"/srv/old one\two", true, true));
     }
 
     #[test]
@@ -295,10 +320,57 @@ mod tests {
             + &line(3, "/device", "ext4")
             + &line(4, "/proc", "proc")
             + &line(5, "/var/lib/docker/x", "ext4")
-            + &line(6, "/device", "ext4");
-        let kept: Vec<_> = table(&text).unwrap().iter().map(|mount| mount.id).collect();
+            + &line(6, "/device", "ext4")
+            // An image: the kernel itself made it read-only, and it is full by its nature.
+            + "7 1 8:3 / /usr rw - erofs /dev/sda3 ro\n"
+            + &line(8, "/media/dvd", "udf");
+        let kept: Vec<_> = table(&text).unwrap().iter().map(|mount| mount.place.id).collect();
         assert_eq!(kept, [1, 3]);
         assert!(table("1 2 3\n").is_err());
+    }
+
+    #[test]
+    fn a_mount_that_we_may_not_ask_is_counted_and_is_no_mount_that_does_not_answer() {
+        let mount = mount("41 27 8:17 / /media/alice/STICK rw - vfat /dev/sdb1 rw").unwrap();
+        let told = |space| {
+            let mut sheet = Sheet::new(Wall::from_millis(0));
+            put(&mut sheet, &mount, space, None);
+            let rows = sheet.facts.iter().map(|fact| format!("{} {}", fact.family.name, fact.value));
+            (rows.collect::<Vec<_>>().join(" "), sheet.left_out)
+        };
+        assert_eq!(told(Err(NoData::Denied)), (String::new(), 1));
+        for why in [NoData::Timeout, NoData::Unreachable] {
+            assert_eq!(told(Err(why)), (format!("{} 1 {} 0", ERROR.name, TAKEN.name), 0));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_mounted_under_the_number_of_another_has_no_past() {
+        let proc = tempfile::tempdir().unwrap();
+        let init = Builder::new().prefix("1").rand_bytes(0).tempdir_in(proc.path()).unwrap();
+        let mounted = |line: &str| {
+            let mut file = Builder::new().prefix("mountinfo").rand_bytes(0).tempfile_in(init.path()).unwrap();
+            file.write_all(line.as_bytes()).unwrap();
+            file
+        };
+        let machine =
+            |root: &str| Machine::at(Roots { proc: proc.path().into(), root: root.into(), ..Roots::default() });
+        let sim = Sim::new();
+        let world = World::scripted(sim.clock());
+        let mut kit = Kit::new(world, Book::default(), Default::default(), Default::default());
+        let mut mounts = Mounts::open(machine("/"), &mut kit, Duration::from_secs(5));
+        let table = mounted("63 1 8:17 / /usr rw - xfs /dev/sdb1 rw\n");
+        for _ in 0..30 {
+            mounts.look().await.unwrap();
+            sim.advance(Duration::from_secs(5 * 60));
+        }
+        drop(table);
+        let _table = mounted("63 1 8:33 / /self rw - xfs /dev/sdc1 rw\n");
+        // Below /proc nothing is ever free.
+        mounts.machine = machine("/proc");
+        let facts = mounts.look().await.unwrap().facts;
+        let of = |desc: &Desc<3>| facts.iter().find(|f| f.family.name == desc.name).map(|f| (f.label(0), f.value));
+        assert_eq!((of(&AVAILABLE), of(&UNTIL_FULL)), (Some(("/dev/sdc1", 0.0)), None));
     }
 
     #[test]
@@ -307,7 +379,7 @@ mod tests {
             |home: &str| format!("1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 {home} / /home rw - ext4 /dev/sda2 rw\n");
         let seen = |own: Option<&str>| {
             let (mounts, hidden) = visible(&table("8:2"), own).unwrap();
-            (mounts.into_iter().map(|mount| mount.point).collect::<Vec<_>>().join(" "), hidden)
+            (mounts.into_iter().map(|mount| mount.place.point).collect::<Vec<_>>().join(" "), hidden)
         };
         assert_eq!(seen(None), ("/ /home".to_owned(), 0));
         assert_eq!(seen(Some(&table("8:2"))), ("/ /home".to_owned(), 0));

@@ -31,6 +31,9 @@ pub enum Missed {
     Malformed(&'static str),
     #[error("the page is broken")]
     Broken(#[from] Fault),
+    /// They may be of any time, and would be taken for what is so now.
+    #[error("its samples have times of their own")]
+    Timed,
     #[error("the file {file} is left out")]
     Text { file: String, source: Box<Missed> },
     /// This machine has no such thing.
@@ -43,7 +46,7 @@ impl Missed {
         match self {
             Missed::Unreadable(unreadable) => why(&unreadable.source),
             Missed::Refused(error) => why(error),
-            Missed::Malformed(_) | Missed::Broken(_) => NoData::Malformed,
+            Missed::Malformed(_) | Missed::Broken(_) | Missed::Timed => NoData::Malformed,
             Missed::Text { source, .. } => source.why(),
             Missed::NotPresent => NoData::NotPresent,
         }

@@ -40,22 +40,45 @@ fn collect(machine: &Machine, sheet: &mut Sheet) -> Result<(), Missed> {
 
 /// All of a page or nothing.
 fn page(text: &str, sheet: &mut Sheet) -> Result<(), Missed> {
-    let (mut parser, mut declared) = (Parser::new(text.as_bytes(), Format::Text), Declared::default());
     let before = (sheet.facts.len(), sheet.left_out);
+    let told = samples(text, sheet);
+    if told.is_err() {
+        sheet.facts.truncate(before.0);
+        sheet.left_out = before.1;
+    }
+    told
+}
+
+fn samples(text: &str, sheet: &mut Sheet) -> Result<(), Missed> {
+    let (mut parser, mut declared) = (Parser::new(text.as_bytes(), Format::Text), Declared::default());
     while let Some(line) = parser.next_line() {
-        match line {
-            Ok(Line::Type(name, kind)) => declared.kind(name, kind),
-            Ok(Line::Help(name, help)) => declared.help(name, help),
-            Ok(Line::Sample(sample)) => {
+        match line? {
+            Line::Type(name, kind) => declared.kind(name, kind),
+            Line::Help(name, help) => declared.help(name, help),
+            Line::Sample(sample) if sample.timed => return Err(Missed::Timed),
+            Line::Sample(sample) => {
                 let labels = parser.labels().iter().map(|(name, value)| (*name, &**value));
                 sheet.put_learned(declared.family(sample.name), labels, sample.value);
-            }
-            Err(fault) => {
-                sheet.facts.truncate(before.0);
-                sheet.left_out = before.1;
-                return Err(fault.into());
             }
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::Wall;
+
+    #[test]
+    fn a_page_with_a_fault_or_a_time_of_its_own_is_left_out_whole() {
+        let told = |text| {
+            let mut sheet = Sheet::new(Wall::from_millis(0));
+            let told = page(text, &mut sheet).map_err(|missed| missed.to_string());
+            (sheet.facts.len(), told)
+        };
+        assert_eq!(told("a 1\nb 2\n"), (2, Ok(())));
+        assert_eq!(told("a 1\nb 2 1400000000000\n"), (0, Err("its samples have times of their own".to_owned())));
+        assert_eq!(told("a 1\nb two\n"), (0, Err("the page is broken".to_owned())));
+    }
 }

@@ -235,7 +235,7 @@ impl Sheet {
             read_only: kit.read(&READ_ONLY, [id], VOLUME),
             size: kit.read(&SIZE, [id], VOLUME),
             free: kit.read(&FREE, [id], VOLUME),
-            info: kit.info(&INFO, &[id]),
+            info: kit.read_info(&INFO, &[id], VOLUME),
         }
     }
 

@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(first, [("camera/yard".to_owned(), format!(r#"{head}"up":false,"fps":null,{empty}"#))]);
         assert_eq!(yard.tick(5), []);
 
-        let slot = yard.book.open_slot(&INFO, &["yard"]);
+        let slot = yard.book.open_slot(&INFO, &["yard"], Hold::Own);
         let mut report = yard.report();
         yard.latest.apply(report.info(slot, Some(["h264", "1920", "1080"].map(str::to_owned).to_vec())));
         yard.set(&STATUS, Some(1.0));

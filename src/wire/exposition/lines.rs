@@ -80,7 +80,8 @@ impl<'a> Parser<'a> {
         self.cursor.blanks();
         let at = self.cursor.at;
         let time = self.cursor.run(|b| b.is_ascii_digit());
-        if !time.is_empty() {
+        let timed = !time.is_empty();
+        if timed {
             let fits = std::str::from_utf8(time).is_ok_and(|t| t.parse::<i64>().is_ok());
             if !fits {
                 return Err((at, What::BadTimestamp));
@@ -88,7 +89,7 @@ impl<'a> Parser<'a> {
             self.cursor.blanks();
         }
         self.end_of_line()?;
-        Ok(Line::Sample(Sample { name, series, value }))
+        Ok(Line::Sample(Sample { name, series, value, timed }))
     }
 
     /// Commas may be missing and one may be left over, as in Prometheus.
@@ -183,7 +184,8 @@ impl<'a> Parser<'a> {
         let series = self.cursor.since(from);
         let (at, value) = self.field(What::NoValue)?;
         let value = number(value).ok_or((at, What::BadValue))?;
-        if self.cursor.peek() == Some(b' ') && !self.exemplar_begins() {
+        let timed = self.cursor.peek() == Some(b' ') && !self.exemplar_begins();
+        if timed {
             let (at, time) = self.field(What::BadTimestamp)?;
             number(time).filter(|t| t.is_finite()).ok_or((at, What::BadTimestamp))?;
         }
@@ -194,7 +196,7 @@ impl<'a> Parser<'a> {
             return Err((self.cursor.at, What::NoEof));
         }
         self.end_of_line()?;
-        Ok(Line::Sample(Sample { name, series, value }))
+        Ok(Line::Sample(Sample { name, series, value, timed }))
     }
 
     /// A space and what follows it up to the next.

@@ -148,6 +148,19 @@ fn the_format_is_told_by_the_content_type() {
 }
 
 #[test]
+fn a_sample_with_a_time_of_its_own_says_so() {
+    for (page, format, timed) in [
+        ("a 1 5\n", Format::Text, true),
+        ("a 1 \n", Format::Text, false),
+        ("a 1 5.5\n# EOF\n", Format::OpenMetrics, true),
+        ("a_total 1 # {} 1 5.5\n# EOF\n", Format::OpenMetrics, false),
+    ] {
+        let Some(Ok(Line::Sample(sample))) = Parser::new(page.as_bytes(), format).next_line() else { panic!("{page}") };
+        assert_eq!(sample.timed, timed, "{page}");
+    }
+}
+
+#[test]
 fn the_same_series_is_written_with_the_same_bytes_whatever_its_value() {
     let mut parser = Parser::new(b"a{b=\"c\"} 1\na{b=\"c\"} 2 5\n", Format::Text);
     for _ in 0..2 {

@@ -39,6 +39,8 @@ struct Mount {
     kind: String,
     source: String,
     read_only: bool,
+    /// By the mount alone, while the file system takes writes elsewhere: as a sandbox does it.
+    sealed: bool,
 }
 
 impl Mount {
@@ -50,13 +52,15 @@ impl Mount {
         let mut back = back.split(' ');
         let (kind, source) = (back.next()?, back.next()?);
         let ro = |options: &str| options.split(',').any(|option| option == "ro");
+        let (by_mount, by_system) = (ro(options), back.next().is_some_and(ro));
         Some(Mount {
             device: device.to_owned(),
             point: PathBuf::from(plain(point)),
             kind: kind.to_owned(),
             source: plain(source),
             // The mount's own options, and those of the file system, which turns read-only after an error.
-            read_only: ro(options) || back.next().is_some_and(ro),
+            read_only: by_mount || by_system,
+            sealed: by_mount && !by_system,
         })
     }
 }
@@ -84,6 +88,16 @@ fn plain(text: &str) -> String {
 fn mount_of(mounts: &str, path: &Path) -> Option<Mount> {
     let on = mounts.lines().filter_map(Mount::parse).filter(|mount| path.starts_with(&mount.point));
     on.max_by_key(|mount| mount.point.components().count())
+}
+
+/// Whether it is the mount and not the file system that takes no writes at `path`.
+///
+/// # Errors
+/// The path or the mounts cannot be read.
+pub fn sealed(path: &Path) -> io::Result<bool> {
+    let path = std::fs::canonicalize(path)?;
+    let mounts = std::fs::read_to_string(Places::default().mounts)?;
+    Ok(mount_of(&mounts, &path).is_some_and(|mount| mount.sealed))
 }
 
 pub(super) fn of(places: &Places, path: &Path) -> io::Result<Volume> {
@@ -160,6 +174,8 @@ mod tests {
         assert_eq!(on("/var/rec/nas/yard"), ("nas:/rec a".to_owned(), false));
         assert_eq!(on("/var/rec/yard"), ("tmpfs".to_owned(), true), "mounted over it");
         assert_eq!(on("/srv/a\\b/yard"), ("/dev/sdc1".to_owned(), true), "read-only since an error");
+        let sealed = |path: &str| mount_of(MOUNTS, Path::new(path)).unwrap().sealed;
+        assert!(sealed("/var/rec/yard") && !sealed("/srv/a\\b/yard") && !sealed("/"));
     }
 
     #[test]

@@ -152,20 +152,29 @@ fn work(proc: &Path, pci: &str) -> Result<Vec<Work>, NoData> {
                 continue;
             };
             // A client that several processes hold is counted once.
-            clients.extend(client(&text, pid, pci).into_iter().map(|work| ((work.client, work.engine), work)));
+            clients.extend(client(&text, pid, pci)?.into_iter().map(|work| ((work.client, work.engine), work)));
         }
     }
     Ok(clients.into_values().collect())
 }
 
-fn client(fdinfo: &str, pid: u32, pci: &str) -> Vec<Work> {
+/// What one client has had of this card.
+///
+/// # Errors
+/// Its driver does not say, and nothing known is not nothing done: Xe tells cycles only, i915 with GuC nothing before Linux
+/// 6.5. amdgpu passes over engines that were never used.
+fn client(fdinfo: &str, pid: u32, pci: &str) -> Result<Vec<Work>, NoData> {
     let value = |key: &str| {
         let mut lines = fdinfo.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
         lines.next().map(str::trim)
     };
-    let Some(client) = value("drm-client-id").and_then(|id| id.parse().ok()) else { return Vec::new() };
+    let Some(client) = value("drm-client-id").and_then(|id| id.parse().ok()) else { return Ok(Vec::new()) };
     if value("drm-pdev") != Some(pci) {
-        return Vec::new();
+        return Ok(Vec::new());
+    }
+    let engine = |line: &str| line.starts_with("drm-engine-") && !line.starts_with("drm-engine-capacity-");
+    if value("drm-driver") != Some("amdgpu") && !fdinfo.lines().any(engine) {
+        return Err(NoData::Unsupported);
     }
     let mut sums: BTreeMap<Engine, Work> = BTreeMap::new();
     let names = [
@@ -184,7 +193,7 @@ fn client(fdinfo: &str, pid: u32, pci: &str) -> Vec<Work> {
         work.nanos = work.nanos.saturating_add(nanos);
         work.capacity += capacity;
     }
-    sums.into_values().collect()
+    Ok(sums.into_values().collect())
 }
 
 #[cfg(test)]
@@ -218,6 +227,19 @@ mod tests {
     #[test]
     fn a_machine_with_nvidias_card_says_so() {
         assert!(has_nvidia(&made("made-intel/sys")));
+    }
+
+    #[test]
+    fn a_client_whose_driver_tells_no_times_has_not_done_nothing() {
+        let of = |text: &str| client(text, 7, "0000:00:02.0");
+        let client = |driver: &str, more: &str| {
+            format!("drm-driver:\t{driver}\ndrm-client-id:\t7\ndrm-pdev:\t0000:00:02.0\n{more}")
+        };
+        let cycles = "drm-cycles-rcs:\t28257900\ndrm-total-cycles-rcs:\t7655183225\ndrm-engine-capacity-vcs:\t2\n";
+        assert_eq!(of(&client("xe", cycles)), Err(NoData::Unsupported));
+        assert_eq!(of(&client("i915", "")), Err(NoData::Unsupported), "with GuC");
+        assert_eq!(of(&client("amdgpu", "")), Ok(vec![]), "it has used nothing yet");
+        assert_eq!(of(&client("xe", cycles).replace("0000:00:02.0", "0000:03:00.0")), Ok(vec![]), "another card");
     }
 
     #[test]

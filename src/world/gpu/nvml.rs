@@ -1,8 +1,10 @@
 //! NVML, through nvml-wrapper; by hand where the wrapper would lose something: encoder sessions (it refuses the whole list
 //! for one AV1 session) and event sets (its own cannot outlive a look).
 
+mod reopen;
+
 use super::{About, Field, Look, Missed, Reason, Seen, Session, Throttle, Which};
-use crate::base::clock::{Boot, Clock};
+use crate::base::clock::Clock;
 use crate::metric::report::{NoData, Reading};
 use nvml_wrapper::bitmasks::device::ThrottleReasons;
 use nvml_wrapper::enum_wrappers::device::{
@@ -12,14 +14,11 @@ use nvml_wrapper::enums::device::SampleValue;
 use nvml_wrapper::error::{NvmlError, nvml_try};
 use nvml_wrapper::structs::device::FieldId;
 use nvml_wrapper::{Device, Nvml};
+use reopen::Reopen;
 use std::collections::HashMap;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
-/// A card that fell off the bus is looked for anew this often: opening the library again takes seconds where nobody keeps
-/// the driver awake (nvidia-persistenced), and costs the other cards their place in the event queue.
-const REOPEN: Duration = Duration::from_secs(60);
 /// nvmlEventTypeXidCriticalError.
 const XID: u64 = 8;
 /// How long to wait for an event that is not there yet, ms. One at rest: 0 is not documented.
@@ -44,13 +43,15 @@ pub(super) struct Library {
 
 struct State {
     open: Option<Arc<Opened>>,
-    since: Boot,
+    reopen: Reopen,
+    /// Date of the newest sample of processes that was seen, by card, in the driver's microseconds.
+    sampled: HashMap<Which, u64>,
 }
 
 impl Library {
     pub(super) fn new(clock: Clock) -> Library {
-        let since = clock.boot();
-        Library { clock, state: Mutex::new(State { open: None, since }) }
+        let state = State { open: None, reopen: Reopen::new(clock.boot()), sampled: HashMap::new() };
+        Library { clock, state: Mutex::new(state) }
     }
 
     pub(super) fn look(&self, which: &Which) -> Look {
@@ -60,15 +61,10 @@ impl Library {
         };
         // First: the reason of a loss comes as an event.
         let xids = opened.xids(which);
-        let seen = opened.device(which).and_then(|device| {
-            let (seen, until) = see(&opened.nvml, &device, opened.sampled(which)).map_err(missed)?;
-            opened.sampled_until(which, until);
-            Ok(seen)
-        });
-        if let Err(missed) = &seen {
-            self.failed(&opened, missed.reason);
-        }
-        Look { xids, seen }
+        let sampled = self.state().sampled.get(which).copied().unwrap_or(0);
+        let seen = opened.device(which).and_then(|device| see(&opened.nvml, &device, sampled).map_err(missed));
+        self.learn(&opened, which, &seen);
+        Look { xids, seen: seen.map(|(seen, _)| seen) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -80,23 +76,24 @@ impl Library {
         if let Some(opened) = &state.open {
             return Ok(opened.clone());
         }
-        let opened = Arc::new(Opened { nvml: Nvml::init()?, watches: Mutex::default(), samples: Mutex::default() });
-        *state = State { open: Some(opened.clone()), since: self.clock.boot() };
+        let opened = Arc::new(Opened { nvml: Nvml::init()?, watches: Mutex::default() });
+        (state.open, state.reopen) = (Some(opened.clone()), Reopen::new(self.clock.boot()));
         Ok(opened)
     }
 
-    /// Lets go of a library that is of no use any more; the next look opens what is installed by then.
-    fn failed(&self, opened: &Arc<Opened>, reason: Reason) {
+    /// Takes note of a look, unless the library was opened anew meanwhile.
+    fn learn(&self, opened: &Arc<Opened>, which: &Which, seen: &Result<(Seen, u64), Missed>) {
         let mut state = self.state();
-        let patience = match reason {
-            Reason::NoDriver | Reason::VersionMismatch | Reason::NoLibrary => Duration::ZERO,
-            Reason::Ambiguous | Reason::Denied => return,
-            Reason::NoGpu | Reason::Lost | Reason::ResetRequired | Reason::Other => REOPEN,
-        };
-        if self.clock.boot().since(state.since) >= patience
-            && state.open.as_ref().is_some_and(|now| Arc::ptr_eq(now, opened))
-        {
-            state.open = None;
+        if !state.open.as_ref().is_some_and(|now| Arc::ptr_eq(now, opened)) {
+            return;
+        }
+        match seen {
+            Ok((_, until)) => {
+                state.reopen.answered(which);
+                state.sampled.insert(which.clone(), *until);
+            }
+            Err(missed) if state.reopen.failed(which, missed.reason, self.clock.boot()) => state.open = None,
+            Err(_) => {}
         }
     }
 }
@@ -112,8 +109,6 @@ struct Opened {
     nvml: Nvml,
     /// Event sets (nvmlEventSet_t) by card; a card without events has none.
     watches: Mutex<HashMap<Which, Result<usize, NoData>>>,
-    /// Date of the newest sample of processes that was seen, by card, in the driver's microseconds.
-    samples: Mutex<HashMap<Which, u64>>,
 }
 
 impl Drop for Opened {
@@ -143,14 +138,6 @@ impl Opened {
             Which::Uuid(uuid) => self.nvml.device_by_uuid(uuid.clone()).map_err(none),
             Which::Pci(pci) => self.nvml.device_by_pci_bus_id(pci.clone()).map_err(none),
         }
-    }
-
-    fn sampled(&self, which: &Which) -> u64 {
-        self.samples.lock().unwrap_or_else(|e| e.into_inner()).get(which).copied().unwrap_or(0)
-    }
-
-    fn sampled_until(&self, which: &Which, until: u64) {
-        self.samples.lock().unwrap_or_else(|e| e.into_inner()).insert(which.clone(), until);
     }
 
     /// XID codes since the last time.

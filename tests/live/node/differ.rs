@@ -16,7 +16,7 @@ pub enum Differs {
 /// The exceptions that hold in one place, and which of them were needed.
 pub struct Exceptions {
     /// Collectors of theirs that we do not have.
-    collectors: Vec<&'static str>,
+    pub collectors: Vec<&'static str>,
     /// By the beginning of `name{labels}`.
     series: Vec<(&'static str, Differs)>,
     used: BTreeSet<&'static str>,

@@ -1,8 +1,8 @@
 //! The store on disks that fail: full, read-only, with input/output errors, hanging.
 
+use super::super::support::disk::{Disk, Small};
 use super::super::support::vedette::Vedette;
 use super::super::support::wait;
-use super::disk::{Disk, Small};
 use super::node::{Mix, Node, Open};
 use super::{BOUND, quick_check};
 use std::path::Path;

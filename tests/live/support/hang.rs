@@ -44,32 +44,3 @@ pub fn run(program: &str, arguments: &[&str]) {
     let done = Command::new(program).args(arguments).output().unwrap();
     assert!(done.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
 }
-
-/// An ext4 file system on a loop device, gone with this, thawed before that.
-pub struct Mounted(pub std::path::PathBuf);
-
-impl Mounted {
-    /// Of `size` bytes, mounted at `place`, with its image beside it.
-    pub fn ext4(place: std::path::PathBuf, size: u64) -> Mounted {
-        let image = place.with_extension("image");
-        std::fs::create_dir(&place).unwrap();
-        std::fs::File::create(&image).unwrap().set_len(size).unwrap();
-        run("/sbin/mkfs.ext4", &["-q", "-m", "0", image.to_str().unwrap()]);
-        run("mount", &["-o", "loop", image.to_str().unwrap(), place.to_str().unwrap()]);
-        Mounted(place)
-    }
-    /// Who writes waits in the kernel, and no signal reaches it there.
-    pub fn freeze(&self) {
-        run("/sbin/fsfreeze", &["--freeze", self.0.to_str().unwrap()]);
-    }
-    pub fn thaw(&self) {
-        run("/sbin/fsfreeze", &["--unfreeze", self.0.to_str().unwrap()]);
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _thawed = Command::new("/sbin/fsfreeze").arg("--unfreeze").arg(&self.0).output();
-        let _gone = Command::new("umount").arg("--lazy").arg(&self.0).output();
-    }
-}

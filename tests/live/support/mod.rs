@@ -5,6 +5,7 @@
 pub mod alone;
 pub mod brokers;
 pub mod cameras;
+pub mod disk;
 pub mod fake_camera;
 pub mod gst;
 pub mod hang;

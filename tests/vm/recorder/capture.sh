@@ -1,17 +1,16 @@
 #!/bin/bash
 # Prints what the node probe and node_exporter read of this machine, as a tree of files in one text (the shape that
-# tests/live/node/tree.rs takes): tests/vm/recorder/capture.sh >src/probe/node/testdata/NAME/tree.txt
+# tests/live/node/tree.rs takes): tests/vm/recorder/capture.sh 'What stands here.' >src/probe/node/testdata/NAME/tree.txt
 #
 # What tells one machine from another is replaced: MAC addresses by those for documentation (RFC 7042 section 2.1.2), IPv4
 # addresses by 192.0.2.0/24, serial numbers, world-wide names and UUIDs by numbers.
 set -euo pipefail
 shopt -s nullglob
-root=${1:-}
 declare -A told=()
 
 # The links on the way to a file, and what the file says. A file that refuses to be read, or is empty, is left out.
 take() {
-	local path=$root/$1 at=$root rest=$1 part text
+	local path=/$1 at='' rest=$1 part text
 	while [ -n "$rest" ]; do
 		part=${rest%%/*}
 		case $rest in */*) rest=${rest#*/} ;; *) rest= ;; esac
@@ -20,7 +19,7 @@ take() {
 		if [ -L "$path" ] && [ "${1%%/*}" != proc ]; then
 			if [ -z "${told[$path]:-}" ]; then
 				told[$path]=yes
-				echo "== ${path#"$root"/} -> $(readlink "$path")"
+				echo "== ${path#/} -> $(readlink "$path")"
 			fi
 			at=$(realpath "$path")
 		else
@@ -31,12 +30,12 @@ take() {
 	told[$at]=yes
 	text=
 	IFS= read -r -d '' text 2>/dev/null <"$at" || true
-	[ -z "${text//[$' \n']/}" ] || printf '== %s\n%s\n' "${at#"$root"/}" "${text%$'\n'}"
+	[ -z "${text//[$' \n']/}" ] || printf '== %s\n%s\n' "${at#/}" "${text%$'\n'}"
 }
 
 files() {
 	local file
-	for file in "$@"; do take "${file#"$root"/}"; done
+	for file; do take "$file"; done
 }
 
 mask() {
@@ -72,10 +71,11 @@ mask() {
 }
 
 everything() {
+	echo "$1"
 	echo "Captured by tests/vm/recorder/capture.sh on Linux $(uname -r)."
 	echo
 
-	cd "$root/"
+	cd /
 	files proc/{stat,loadavg,meminfo,vmstat,diskstats,mdstat} proc/1/{mounts,mountinfo} proc/pressure/* \
 		proc/net/{dev,arp,netstat,snmp,snmp6,sockstat,sockstat6,softnet_stat,udp,udp6} proc/net/stat/nf_conntrack \
 		proc/sys/net/netfilter/nf_conntrack_{count,max} proc/sys/fs/file-nr proc/sys/kernel/random/{entropy_avail,poolsize}
@@ -105,6 +105,8 @@ everything() {
 	done <proc/1/mountinfo | sort -u
 	echo '== root/etc/os-release'
 	cat etc/os-release
+	# No files of text.
+	echo '== texts/'
 }
 
-everything | mask
+everything "${1:-}" | mask

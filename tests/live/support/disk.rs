@@ -1,6 +1,6 @@
 //! Disks that are real to the kernel and can be made to fail: loop devices with ext4, images on a tmpfs that is too small.
 
-use super::super::support::wait;
+use super::wait;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
