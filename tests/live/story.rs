@@ -19,12 +19,12 @@ groups:
         annotations: {summary: 'camera {{ $labels.camera_id }} is offline'}
 ";
 
-/// Events of the box that a listener heard, repeats left out by their ids.
+/// Alarms of the box that a listener heard, repeats left out by their ids; the outage of the uplink is an event of its own.
 fn events(heard: &[Heard]) -> Vec<Value> {
     let mut all: Vec<Value> = Vec::new();
     for message in heard.iter().filter(|h| h.topic == "vedette/box/event") {
         let event: Value = serde_json::from_str(&message.payload).unwrap();
-        if !all.iter().any(|known| known["id"] == event["id"]) {
+        if event["kind"] == "alert" && !all.iter().any(|known| known["id"] == event["id"]) {
             all.push(event);
         }
     }
