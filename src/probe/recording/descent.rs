@@ -1,6 +1,6 @@
 //! The way down from the base to the newest segments: which directories are gone through, and watched on the way.
 
-use super::pattern::{Date, Key, Order, Pattern};
+use super::pattern::{Key, Order, Pattern, date_of};
 use crate::world::folders::{Folders, Unwatched, Watch};
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -88,7 +88,7 @@ impl<'a> Descent<'a> {
             Ok(watch) => drop(self.watches.insert(directory.to_owned(), watch)),
             Err(why) => self.unwatched = Some(why),
         }
-        let (level, date) = (order.len(), order.last().map_or(Date::default(), |key| key.0));
+        let (level, date) = (order.len(), date_of(order));
         let entries = self.folders.list(directory)?;
         self.listings = self.listings.saturating_sub(1);
         let below = |key: Key| -> Order { order.iter().cloned().chain([key]).collect() };

@@ -2,7 +2,7 @@
 //! say what happened while nobody looked. Both walk directories, the first seldom, the second once.
 
 use super::gaps::Moment;
-use super::pattern::{Clock, Date, Key, Order, Pattern};
+use super::pattern::{Clock, Date, Key, Order, Pattern, date_of};
 use super::trail::moment;
 use crate::base::clock::{Boot, Now, Wall};
 use crate::world::folders::Folders;
@@ -113,7 +113,7 @@ struct Search<'a> {
 impl Search<'_> {
     /// Goes on at `from`. True when found, or when enough was gone through.
     fn down(&mut self, directory: &Path, from: &[Key]) -> io::Result<bool> {
-        let (level, date) = (self.at.len(), self.at.last().map_or(Date::default(), |key| key.0));
+        let (level, date) = (self.at.len(), date_of(&self.at));
         let entries = self.folders.list(directory)?;
         self.visits = self.visits.saturating_sub(1);
         if level == self.pattern.depth() {

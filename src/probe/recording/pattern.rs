@@ -186,6 +186,11 @@ pub(super) type Key = (Date, String);
 /// Keys from the base down: how segments of one recording are ordered.
 pub(super) type Order = Vec<Key>;
 
+/// What the names so far say of time.
+pub(super) fn date_of(order: &[Key]) -> Date {
+    order.last().map_or(Date::default(), |key| key.0)
+}
+
 /// Where the segments of one camera lie.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Pattern {
@@ -262,8 +267,7 @@ impl Pattern {
         let below = directory.strip_prefix(&self.base).ok()?;
         let mut order = Order::new();
         for (level, name) in below.iter().enumerate() {
-            let date = order.last().map_or(Date::default(), |key: &Key| key.0);
-            order.push(self.directory(level, name.to_str()?, &date)?);
+            order.push(self.directory(level, name.to_str()?, &date_of(&order))?);
         }
         Some(order)
     }
@@ -280,7 +284,7 @@ mod tests {
     /// The seconds that a path below `/r` says.
     fn seconds(text: &str, path: &str) -> Option<(Clock, i64)> {
         let (pattern, path) = (pattern(text), Path::new(path));
-        let date = pattern.order_of(path.parent()?)?.last().map_or(Date::default(), |key| key.0);
+        let date = date_of(&pattern.order_of(path.parent()?)?);
         pattern.segment(path.file_name()?.to_str()?, &date)?.0.seconds()
     }
 

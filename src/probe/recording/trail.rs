@@ -4,7 +4,7 @@
 
 use super::descent::{Descent, Found};
 use super::gaps::Moment;
-use super::pattern::{Date, Key, Order, Pattern};
+use super::pattern::{Date, Key, Order, Pattern, date_of};
 use super::segment::{Done, Segment};
 use crate::base::clock::{Boot, Now, Wall};
 use crate::metric::report::NoData;
@@ -162,7 +162,7 @@ impl Trail {
     /// True when the directories must be listed anew.
     fn on(&mut self, event: Event, directory: &Path, pattern: &Pattern, sight: &mut Sight) -> bool {
         let Some(order) = pattern.order_of(directory) else { return false };
-        let (level, above) = (order.len(), order.last().map_or(Date::default(), |key| key.0));
+        let (level, above) = (order.len(), date_of(&order));
         if event.what == What::Gone || event.directory {
             let fits = pattern.directory(level, &event.name, &above).is_some();
             if fits && event.what != What::Gone {
@@ -284,14 +284,15 @@ impl Trail {
         let Some((newest, written)) = self.newest.as_ref().and_then(|newest| Some((newest, newest.modified?))) else {
             return Ok(Vec::new());
         };
-        let Some(directory) = newest.path.parent() else { return Ok(Vec::new()) };
+        let (Some(directory), Some((last, above))) = (newest.path.parent(), newest.order.split_last()) else {
+            return Ok(Vec::new());
+        };
         // Not one that only got its index after the newest had begun.
         let since = Wall::from_millis(written.as_millis() + self.held / 2);
-        let above = pattern.order_of(directory).unwrap_or_default();
-        let date = above.last().map_or(Date::default(), |key| key.0);
+        let date = date_of(above);
         let names = folders.list(directory)?.into_iter().filter(|entry| !entry.directory);
         let mut keys: Vec<Key> = names.filter_map(|entry| pattern.segment(&entry.name, &date)).collect();
-        keys.retain(|key| newest.order.last().is_some_and(|newest| key < newest));
+        keys.retain(|key| key < last);
         keys.sort();
         keys.drain(..keys.len().saturating_sub(ASKED));
         let asked = |key: Key| {
